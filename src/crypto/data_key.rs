@@ -1,0 +1,135 @@
+//! Data-encryption keys: one random key (more, while one is being replaced) per account, which derives a key of its
+//! own for every field: HKDF-SHA-256 (RFC 5869), no salt, info = domain, user type, field.
+
+use std::fmt;
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::{
+    crypto::{
+        encoding::join,
+        field::Field,
+        sealed::{CannotOpen, DOMAIN, Place, Sealed},
+        system_entropy,
+    },
+    domain::user_type::UserType,
+};
+
+/// A 256-bit data-encryption key in the clear. Leaves the process wrapped only.
+pub struct Dek(Zeroizing<[u8; 32]>);
+
+impl Dek {
+    /// A fresh one, from the operating system.
+    #[must_use]
+    pub fn make() -> Self {
+        Self(system_entropy::make_key())
+    }
+
+    /// From unwrapped bytes; `None` unless there are 32.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
+    /// The bytes, to be wrapped.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Dek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dek")
+    }
+}
+
+struct Numbered {
+    number: u16,
+    /// HKDF's extracted key; extraction does not depend on the field and is done once.
+    pseudo_random_key: Zeroizing<[u8; 32]>,
+}
+
+/// The keys of one owner (account, registration, or a request's shared key), ready to seal and open its fields.
+pub struct DataKeys {
+    user_type: UserType,
+    owner: String,
+    /// Ascending by number; the last one seals.
+    keys: Vec<Numbered>,
+}
+
+/// An owner without any key can neither seal nor open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no data key")]
+pub struct NoDataKey;
+
+impl DataKeys {
+    /// Takes the numbered keys of `owner`.
+    pub fn new(
+        user_type: &UserType,
+        owner: &str,
+        keys: impl IntoIterator<Item = (u16, Dek)>,
+    ) -> Result<Self, NoDataKey> {
+        let mut keys: Vec<Numbered> = keys
+            .into_iter()
+            .map(|(number, dek)| {
+                let (extracted, _) = Hkdf::<Sha256>::extract(None, dek.expose());
+                Numbered {
+                    number,
+                    pseudo_random_key: Zeroizing::new(extracted.into()),
+                }
+            })
+            .collect();
+        if keys.is_empty() {
+            return Err(NoDataKey);
+        }
+        keys.sort_by_key(|key| key.number);
+        Ok(Self {
+            user_type: user_type.clone(),
+            owner: owner.to_owned(),
+            keys,
+        })
+    }
+
+    /// Seals `plain` under the newest key.
+    pub fn seal<F: Field>(&self, plain: &F::Plain) -> Sealed<F> {
+        let newest = &self.keys[self.keys.len() - 1];
+        Sealed::seal(plain, &self.field_key::<F>(newest), newest.number, self.place())
+    }
+
+    /// Opens a field under the key that its header names; no other is tried.
+    pub fn open<F: Field>(&self, sealed: &Sealed<F>) -> Result<F::Plain, CannotOpen> {
+        let number = sealed.key_number().ok_or(CannotOpen)?;
+        let key = self.keys.iter().find(|key| key.number == number).ok_or(CannotOpen)?;
+        sealed.open(&self.field_key::<F>(key), self.place())
+    }
+
+    fn field_key<F: Field>(&self, key: &Numbered) -> Zeroizing<[u8; 32]> {
+        let info = join(&[DOMAIN, self.user_type.as_str().as_bytes(), F::NAME.as_bytes()]);
+        let mut out = Zeroizing::new([0; 32]);
+        #[expect(
+            clippy::expect_used,
+            reason = "32 bytes in and out are within HKDF's bounds (RFC 5869 section 2.3)"
+        )]
+        Hkdf::<Sha256>::from_prk(key.pseudo_random_key.as_slice())
+            .expect("a hash's length")
+            .expand(&info, out.as_mut_slice())
+            .expect("one block");
+        out
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            user_type: self.user_type.as_str(),
+            owner: &self.owner,
+        }
+    }
+}
+
+impl fmt::Debug for DataKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DataKeys({} of {})", self.keys.len(), self.user_type)
+    }
+}

@@ -1,0 +1,26 @@
+//! Plaintext in, sealed out.
+//!
+//! The only importer of ciphers, MACs, password hashing and signing. Formats stand byte by byte in `docs/CRYPTO.md`,
+//! each with a frozen vector in `tests/rules/vectors.rs`; changing one means a new version beside the old, never an
+//! edit.
+//!
+//! To add a sealed field: a line in [`field`]. To add a keyed use: a variant of [`keyring::KeyUse`] with its own
+//! root key, never a second meaning for an existing one, and a domain-separation constant of the form
+//! `sealgate/<use>/v1`.
+
+pub mod blind_index;
+pub mod data_key;
+pub mod digest;
+pub mod encoding;
+pub mod field;
+pub mod kek;
+pub mod kek_file;
+pub mod keyring;
+pub mod password_hasher;
+pub mod record_mac;
+pub mod refresh_token;
+pub mod sealed;
+pub mod system_entropy;
+pub mod token_signer;
+
+pub use sealed::Sealed;

@@ -1,0 +1,238 @@
+//! The part of an account that decides who may do what, and the MAC that shows nobody changed it behind the
+//! service's back.
+//!
+//! Adapters carry a [`SignedSecurity`] and can neither make nor alter one; use cases read it only through
+//! [`RecordMac::verify`]. What it does not stop, and the docs say so: a whole older record put back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    crypto::{
+        blind_index::IndexSlots,
+        encoding::{hmac_sha256, hmac_sha256_matches, join},
+        field::Totp,
+        keyring::{KeyUse, Keyring, MissingKey},
+        password_hasher::PasswordHash,
+        sealed::Sealed,
+    },
+    domain::{
+        account::{AccountStatus, Role},
+        ids::{AccountId, SessionId},
+        octets,
+        token::TokenDigest,
+        user_type::UserType,
+    },
+};
+
+/// What else proves control of the account, beside the password.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Factors {
+    /// The authenticator app's secret, once confirmed.
+    pub totp: Option<Sealed<Totp>>,
+    /// Keyed digests of the recovery codes that are left.
+    pub recovery: Vec<TokenDigest>,
+}
+
+/// Every field that the MAC covers, beside account id and user type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Security {
+    /// Whether the account may be used.
+    pub status: AccountStatus,
+    /// What it may do.
+    pub role: Role,
+    /// The address was confirmed.
+    pub is_email_verified: bool,
+    /// The number was confirmed.
+    pub is_phone_verified: bool,
+    /// A PHC string; none in a tombstone.
+    pub password_hash: Option<PasswordHash>,
+    /// Second factor.
+    pub factors: Factors,
+    /// Sessions of an older epoch are over.
+    pub epoch: u64,
+    /// The one session that survived the last change of epoch.
+    pub kept_session: Option<SessionId>,
+    /// By which the account is found.
+    pub slots: IndexSlots,
+    /// Counts the changes of this part; what a change expects to find.
+    pub rev_sec: u64,
+}
+
+/// A [`Security`] and its MAC. Made by [`RecordMac::sign`] only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedSecurity {
+    #[serde(flatten)]
+    security: Security,
+    /// `key version u16 BE | HMAC-SHA-256`, 34 bytes.
+    #[serde(with = "octets")]
+    mac: Vec<u8>,
+}
+
+impl SignedSecurity {
+    /// What an adapter indexes. Not verified: good for looking up, not for deciding.
+    #[must_use]
+    pub fn slots(&self) -> &IndexSlots {
+        &self.security.slots
+    }
+
+    /// What a conditional write compares. Not verified.
+    #[must_use]
+    pub fn rev_sec(&self) -> u64 {
+        self.security.rev_sec
+    }
+}
+
+/// The record was changed behind the service's back, or its MAC key is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an account record does not carry a valid MAC")]
+pub struct Tampered;
+
+/// Signs and verifies records with the keys of a keyring.
+#[derive(Clone, Copy)]
+pub struct RecordMac<'a>(&'a Keyring);
+
+impl<'a> RecordMac<'a> {
+    /// With these keys.
+    #[must_use]
+    pub fn new(keyring: &'a Keyring) -> Self {
+        Self(keyring)
+    }
+
+    /// Signs under the active key.
+    pub fn sign(self, user_type: &UserType, id: &AccountId, security: Security) -> Result<SignedSecurity, MissingKey> {
+        let key = self.0.active(&KeyUse::Mac)?;
+        let mut mac = key.version.to_be_bytes().to_vec();
+        mac.extend_from_slice(&hmac_sha256(&key.material, &covered(user_type, id, &security)));
+        Ok(SignedSecurity { security, mac })
+    }
+
+    /// The only way to read what was signed.
+    pub fn verify<'r>(
+        self,
+        user_type: &UserType,
+        id: &AccountId,
+        signed: &'r SignedSecurity,
+    ) -> Result<&'r Security, Tampered> {
+        let (version, tag) = signed.mac.split_first_chunk::<2>().ok_or(Tampered)?;
+        let key = self
+            .0
+            .readable(&KeyUse::Mac, u16::from_be_bytes(*version))
+            .map_err(|_| Tampered)?;
+        let message = covered(user_type, id, &signed.security);
+        let genuine = tag.len() == 32 && hmac_sha256_matches(&key.material, &message, tag);
+        if genuine { Ok(&signed.security) } else { Err(Tampered) }
+    }
+}
+
+fn covered(user_type: &UserType, id: &AccountId, security: &Security) -> Vec<u8> {
+    // Taken apart by name: a new field does not compile until someone decides where it stands in the message.
+    let Security {
+        status,
+        role,
+        is_email_verified,
+        is_phone_verified,
+        password_hash,
+        factors: Factors { totp, recovery },
+        epoch,
+        kept_session,
+        slots,
+        rev_sec,
+    } = security;
+    let flags = [u8::from(*is_email_verified), u8::from(*is_phone_verified)];
+    let recovery: Vec<u8> = recovery.iter().flat_map(|digest| digest.as_bytes()).copied().collect();
+    let slots: Vec<&[u8]> = slots.iter().map(super::blind_index::Slot::as_bytes).collect();
+    join(&[
+        b"sealgate/record/v1",
+        user_type.as_str().as_bytes(),
+        id.as_str().as_bytes(),
+        status.as_str().as_bytes(),
+        role.as_str().as_bytes(),
+        &flags,
+        password_hash
+            .as_ref()
+            .map(PasswordHash::as_str)
+            .unwrap_or_default()
+            .as_bytes(),
+        totp.as_ref().map(Sealed::as_envelope).unwrap_or_default(),
+        &recovery,
+        &epoch.to_be_bytes(),
+        kept_session
+            .as_ref()
+            .map(SessionId::as_str)
+            .unwrap_or_default()
+            .as_bytes(),
+        &join(&slots),
+        &rev_sec.to_be_bytes(),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::crypto::keyring::{KeyState, RootKey};
+
+    fn keyring() -> Keyring {
+        let mut keyring = Keyring::default();
+        let material = Zeroizing::new(vec![7; 32]);
+        keyring.insert(
+            KeyUse::Mac,
+            RootKey {
+                version: 1,
+                state: KeyState::Active,
+                material,
+            },
+        );
+        keyring
+    }
+
+    fn security(id: &AccountId) -> Security {
+        Security {
+            status: AccountStatus::Active,
+            role: Role::User,
+            is_email_verified: true,
+            is_phone_verified: false,
+            password_hash: Some(PasswordHash::from_stored("$argon2id$x".into())),
+            factors: Factors::default(),
+            epoch: 3,
+            kept_session: None,
+            slots: IndexSlots::unused(id),
+            rev_sec: 5,
+        }
+    }
+
+    #[test]
+    fn every_covered_field_is_covered() {
+        let (user_type, id): (UserType, AccountId) = ("User1".parse().expect("valid"), "usr_a".parse().expect("valid"));
+        let keyring = keyring();
+        let mac = RecordMac::new(&keyring);
+        let signed = mac.sign(&user_type, &id, security(&id)).expect("key");
+        assert_eq!(mac.verify(&user_type, &id, &signed), Ok(&security(&id)));
+
+        let forgeries: [fn(&mut Security); 9] = [
+            |s| s.status = AccountStatus::Locked,
+            |s| s.role = Role::Admin,
+            |s| s.is_email_verified = false,
+            |s| s.is_phone_verified = true,
+            |s| s.password_hash = Some(PasswordHash::from_stored("$argon2id$y".into())),
+            |s| s.factors.recovery.push(TokenDigest::new([1; 32])),
+            |s| s.epoch = 2,
+            |s| s.kept_session = "ses_00000000000000000000000000".parse().ok(),
+            |s| s.rev_sec = 4,
+        ];
+        for (index, forge) in forgeries.iter().enumerate() {
+            let mut forged = signed.clone();
+            forge(&mut forged.security);
+            assert_eq!(mac.verify(&user_type, &id, &forged), Err(Tampered), "forgery {index}");
+        }
+        let other: UserType = "User2".parse().expect("valid");
+        assert_eq!(mac.verify(&other, &id, &signed), Err(Tampered), "another user type");
+        let other: AccountId = "usr_b".parse().expect("valid");
+        assert_eq!(
+            mac.verify(&user_type, &other, &signed),
+            Err(Tampered),
+            "another account"
+        );
+    }
+}

@@ -1,0 +1,358 @@
+//! Access tokens (RFC 9068): signed with one algorithm per key, verified with the key that `kid` names and no other.
+//!
+//! Refused, whatever else is right: any algorithm but the key's own, any `typ` but `at+jwt`, a missing claim, another
+//! user type's issuer or audience, more than 4 KiB. Headers that point to keys (`jku`, `jwk`, `x5u`, `x5c`) are not
+//! read (RFC 8725 section 3.10). Times are judged by the caller's clock, with 30 s leeway.
+
+use std::{collections::HashSet, time::Duration};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::{
+    crypto::keyring::{KeyUse, Keyring, MissingKey, SharedKeyring},
+    domain::{
+        account::Role,
+        clock::Timestamp,
+        ids::{AccountId, SessionId, TokenId},
+        session::AuthenticationMethod,
+        token::AccessToken,
+        user_type::UserType,
+    },
+};
+
+const TYPE: &str = "at+jwt";
+const LEEWAY: Duration = Duration::from_secs(30);
+const LONGEST: usize = 4096;
+const CLIENT_ID: &str = "sealgate";
+
+/// What an access token says. No personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessClaims {
+    /// The population.
+    pub user_type: UserType,
+    /// `sub`.
+    pub account_id: AccountId,
+    /// `sid`.
+    pub session_id: SessionId,
+    /// `jti`.
+    pub token_id: TokenId,
+    /// `iat`.
+    pub issued_at: Timestamp,
+    /// `exp`.
+    pub expires_at: Timestamp,
+    /// `auth_time`: when the person last proved who they are.
+    pub authenticated_at: Timestamp,
+    /// `amr`.
+    pub methods: Vec<AuthenticationMethod>,
+    /// `role`.
+    pub role: Role,
+}
+
+/// The claims as they stand in the token.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: AccountId,
+    client_id: String,
+    iat: i64,
+    exp: i64,
+    jti: TokenId,
+    sid: SessionId,
+    auth_time: i64,
+    amr: Vec<AuthenticationMethod>,
+    ut: UserType,
+    role: Role,
+}
+
+/// Why a token is refused. Never told to the client, who learns `invalid_token` only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not a token of ours, or altered, or for somebody else.
+    #[error("the access token is not valid")]
+    Invalid,
+    /// Was one of ours.
+    #[error("the access token has expired")]
+    Expired,
+}
+
+/// Which algorithm signs.
+pub enum SigningMethod {
+    /// Ed25519, with the key pair of the keyring. The default.
+    EdDsa,
+    /// HMAC-SHA-256 with a shared secret, for services that verify with it already.
+    Hs256(Zeroizing<Vec<u8>>),
+}
+
+/// Signs and verifies the access tokens of every user type.
+pub struct TokenSigner {
+    keyring: SharedKeyring,
+    method: SigningMethod,
+    issuer_base: String,
+}
+
+struct SigningKey {
+    kid: String,
+    algorithm: Algorithm,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl TokenSigner {
+    /// `issuer_base` is the service's public URL; each user type's issuer and audience are that URL and its name.
+    #[must_use]
+    pub fn new(keyring: SharedKeyring, method: SigningMethod, issuer_base: &str) -> Self {
+        Self {
+            keyring,
+            method,
+            issuer_base: issuer_base.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// `iss` and `aud` of a user type.
+    #[must_use]
+    pub fn issuer(&self, user_type: &UserType) -> String {
+        format!("{}/{user_type}", self.issuer_base)
+    }
+
+    /// Signs with the active key.
+    pub fn sign(&self, claims: &AccessClaims) -> Result<AccessToken, MissingKey> {
+        let keyring = self.keyring.current();
+        let key = self.active_key(&keyring)?;
+        let issuer = self.issuer(&claims.user_type);
+        let mut header = Header::new(key.algorithm);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(key.kid);
+        let body = Claims {
+            aud: issuer.clone(),
+            iss: issuer,
+            sub: claims.account_id.clone(),
+            client_id: CLIENT_ID.to_owned(),
+            iat: claims.issued_at.as_secs(),
+            exp: claims.expires_at.as_secs(),
+            jti: claims.token_id.clone(),
+            sid: claims.session_id.clone(),
+            auth_time: claims.authenticated_at.as_secs(),
+            amr: claims.methods.clone(),
+            ut: claims.user_type.clone(),
+            role: claims.role,
+        };
+        jsonwebtoken::encode(&header, &body, &key.encoding)
+            .map(AccessToken::new)
+            .map_err(|_| MissingKey(KeyUse::Token.name()))
+    }
+
+    /// Verifies a token that claims to be of `user_type`.
+    pub fn verify(&self, user_type: &UserType, text: &str, now: Timestamp) -> Result<AccessClaims, TokenError> {
+        if text.len() > LONGEST {
+            return Err(TokenError::Invalid);
+        }
+        let header = jsonwebtoken::decode_header(text).map_err(|_| TokenError::Invalid)?;
+        if !header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(TYPE)) || header.crit.is_some() {
+            return Err(TokenError::Invalid);
+        }
+        let kid = header.kid.ok_or(TokenError::Invalid)?;
+        let keyring = self.keyring.current();
+        let key = self
+            .keys(&keyring)
+            .find(|key| key.kid == kid)
+            .ok_or(TokenError::Invalid)?;
+
+        let issuer = self.issuer(user_type);
+        let mut rules = Validation::new(key.algorithm);
+        rules.validate_exp = false; // judged below, by the caller's clock
+        rules.required_spec_claims = HashSet::from(["iss", "aud", "sub", "exp"].map(String::from));
+        rules.set_audience(&[&issuer]);
+        rules.set_issuer(&[&issuer]);
+        let claims = jsonwebtoken::decode::<Claims>(text, &key.decoding, &rules)
+            .map_err(|_| TokenError::Invalid)?
+            .claims;
+        let claims = AccessClaims {
+            user_type: claims.ut,
+            account_id: claims.sub,
+            session_id: claims.sid,
+            token_id: claims.jti,
+            issued_at: seconds(claims.iat),
+            expires_at: seconds(claims.exp),
+            authenticated_at: seconds(claims.auth_time),
+            methods: claims.amr,
+            role: claims.role,
+        };
+        if claims.user_type != *user_type || claims.issued_at > now.plus(LEEWAY) {
+            return Err(TokenError::Invalid);
+        }
+        if now >= claims.expires_at.plus(LEEWAY) {
+            return Err(TokenError::Expired);
+        }
+        Ok(claims)
+    }
+
+    fn active_key(&self, keyring: &Keyring) -> Result<SigningKey, MissingKey> {
+        match &self.method {
+            SigningMethod::Hs256(secret) => Ok(shared_secret(secret)),
+            SigningMethod::EdDsa => {
+                key_pair(&keyring.active(&KeyUse::Token)?.material).ok_or_else(|| MissingKey(KeyUse::Token.name()))
+            }
+        }
+    }
+
+    fn keys<'k>(&'k self, keyring: &'k Keyring) -> Box<dyn Iterator<Item = SigningKey> + 'k> {
+        match &self.method {
+            SigningMethod::Hs256(secret) => Box::new(std::iter::once(shared_secret(secret))),
+            SigningMethod::EdDsa => Box::new(
+                keyring
+                    .all_readable(&KeyUse::Token)
+                    .filter_map(|key| key_pair(&key.material)),
+            ),
+        }
+    }
+}
+
+fn seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.saturating_mul(1000))
+}
+
+fn key_pair(pkcs8: &[u8]) -> Option<SigningKey> {
+    let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
+    let public = pair.public_key().as_ref();
+    Some(SigningKey {
+        kid: thumbprint(public),
+        algorithm: Algorithm::EdDSA,
+        encoding: EncodingKey::from_ed_der(pkcs8),
+        decoding: DecodingKey::from_ed_der(public),
+    })
+}
+
+fn shared_secret(secret: &[u8]) -> SigningKey {
+    // A digest of a digest under its own label: the id names the secret and tells nothing of it.
+    let id = crate::crypto::encoding::hmac_sha256(secret, b"sealgate/kid/v1");
+    SigningKey {
+        kid: format!("hs256-{}", BASE64URL_NOPAD.encode(&id[..12])),
+        algorithm: Algorithm::HS256,
+        encoding: EncodingKey::from_secret(secret),
+        decoding: DecodingKey::from_secret(secret),
+    }
+}
+
+/// JWK thumbprint of an Ed25519 key (RFC 7638, RFC 8037 appendix A.3).
+fn thumbprint(public: &[u8]) -> String {
+    let jwk = format!(
+        r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
+        BASE64URL_NOPAD.encode(public)
+    );
+    BASE64URL_NOPAD.encode(&Sha256::digest(jwk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::keyring::{KeyState, RootKey},
+        domain::entropy::Entropy,
+    };
+
+    struct Fixed;
+    impl Entropy for Fixed {
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(7);
+        }
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+
+    fn user_type(name: &str) -> UserType {
+        name.parse().expect("valid")
+    }
+
+    fn claims() -> AccessClaims {
+        AccessClaims {
+            user_type: user_type("User1"),
+            account_id: "usr_a".parse().expect("valid"),
+            session_id: SessionId::make(NOW, &Fixed),
+            token_id: TokenId::make(NOW, &Fixed),
+            issued_at: NOW,
+            expires_at: NOW.plus(Duration::from_mins(30)),
+            authenticated_at: NOW,
+            methods: vec![AuthenticationMethod::Password],
+            role: Role::User,
+        }
+    }
+
+    fn ring() -> SharedKeyring {
+        let mut keyring = Keyring::default();
+        let key = RootKey {
+            version: 1,
+            state: KeyState::Active,
+            material: KeyUse::Token.make_material(),
+        };
+        keyring.insert(KeyUse::Token, key);
+        SharedKeyring::new(keyring)
+    }
+
+    fn signers() -> [TokenSigner; 2] {
+        let secret = Zeroizing::new(vec![9; 32]);
+        [SigningMethod::EdDsa, SigningMethod::Hs256(secret)]
+            .map(|method| TokenSigner::new(ring(), method, "https://id.example.com/"))
+    }
+
+    #[test]
+    fn what_was_signed_verifies_for_its_user_type_until_it_expires() {
+        for signer in signers() {
+            let token = signer.sign(&claims()).expect("key");
+            assert_eq!(signer.verify(&user_type("User1"), token.expose(), NOW), Ok(claims()));
+            assert_eq!(
+                signer.verify(&user_type("User2"), token.expose(), NOW),
+                Err(TokenError::Invalid)
+            );
+            let late = NOW.plus(Duration::from_mins(30)).plus(LEEWAY);
+            assert_eq!(
+                signer.verify(&user_type("User1"), token.expose(), late),
+                Err(TokenError::Expired)
+            );
+            let early = NOW.minus(Duration::from_secs(31));
+            assert_eq!(
+                signer.verify(&user_type("User1"), token.expose(), early),
+                Err(TokenError::Invalid)
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_key_algorithm_or_type_is_refused() {
+        let [eddsa, hs256] = signers();
+        let verdict = |token: &str| eddsa.verify(&user_type("User1"), token, NOW);
+        let foreign = hs256.sign(&claims()).expect("key");
+        assert_eq!(verdict(foreign.expose()), Err(TokenError::Invalid));
+        let elsewhere = TokenSigner::new(ring(), SigningMethod::EdDsa, "https://id.example.com");
+        assert_eq!(
+            verdict(elsewhere.sign(&claims()).expect("key").expose()),
+            Err(TokenError::Invalid)
+        );
+
+        let genuine = eddsa.sign(&claims()).expect("key");
+        let [header, body, signature]: [&str; 3] = genuine
+            .expose()
+            .split('.')
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("three parts");
+        for forged_header in [
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"HS256","typ":"at+jwt"}"#,
+            r#"{"alg":"EdDSA","typ":"JWT"}"#,
+        ] {
+            let forged = format!(
+                "{}.{body}.{signature}",
+                BASE64URL_NOPAD.encode(forged_header.as_bytes())
+            );
+            assert_eq!(verdict(&forged), Err(TokenError::Invalid), "{forged_header}");
+        }
+        assert_eq!(verdict(&format!("{header}.{body}.")), Err(TokenError::Invalid));
+        assert_eq!(verdict(&"a".repeat(5000)), Err(TokenError::Invalid));
+    }
+}

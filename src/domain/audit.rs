@@ -1,0 +1,37 @@
+//! What happened, in words that carry no personal data.
+
+use serde::{Deserialize, Serialize};
+
+/// An event worth keeping. The stored name is part of the format; a new one goes at the end of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditEvent {
+    /// Somebody registered.
+    RegistrationCreated,
+    /// A link was confirmed and the account made.
+    AccountConfirmed,
+    /// A sign-in succeeded.
+    SignedIn,
+    /// A sign-in with a wrong password for an account that exists.
+    SignInRefused,
+    /// A refresh token was used again after its successor had been.
+    RefreshTokenReused,
+    /// A session was ended by its owner.
+    SignedOut,
+    /// A record whose MAC does not verify was met, and refused.
+    RecordTampered,
+    /// A password hash was replaced by one with today's parameters.
+    PasswordRehashed,
+    /// A message was given up.
+    MessageDead,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As asked.
+    Success,
+    /// Refused.
+    Refused,
+}

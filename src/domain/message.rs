@@ -1,0 +1,72 @@
+//! Messages to people: what they are about, how long they are worth sending, and when to try again.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a message is about. The stored name is part of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// To a registration's address: its link, or, where the address has an account, that it has one. The worker
+    /// decides which, so that creating tells a stranger nothing.
+    ConfirmAddress,
+    /// To a new account: welcome.
+    Welcome,
+    /// Somebody asked, for any address, that the confirmation be sent again.
+    ResendConfirmation,
+    /// Somebody asked, for any address, to reset the password.
+    ForgottenPassword,
+    /// To an account: the link that sets a new password.
+    ResetPassword,
+}
+
+impl MessageKind {
+    /// How long the message is worth sending: never past its link's own end.
+    #[must_use]
+    pub const fn useful_for(self) -> Duration {
+        match self {
+            Self::ConfirmAddress | Self::ResendConfirmation | Self::Welcome => Duration::from_hours(24),
+            Self::ForgottenPassword | Self::ResetPassword => Duration::from_mins(30),
+        }
+    }
+}
+
+/// Where a message stands. `Dead` ones wait for an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Waits for its due time, or is under way.
+    Pending,
+    /// A text message whose first byte may have left: never sent a second time.
+    Sending,
+    /// Given up.
+    Dead,
+}
+
+/// How long to wait after failure number `attempt` (from 1): 2 s doubling to 15 min, less up to a quarter by
+/// `jitter` (any byte), so that a provider that comes back is not met by everybody at once.
+#[must_use]
+pub fn back_off(attempt: u32, jitter: u8) -> Duration {
+    const LONGEST: u64 = 15 * 60 * 1000;
+    let whole = 2_000_u64
+        .saturating_mul(1 << attempt.saturating_sub(1).min(20))
+        .min(LONGEST);
+    Duration::from_millis(whole - whole / 4 * u64::from(jitter) / 255)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_doubles_up_to_a_quarter_of_an_hour() {
+        let waits: Vec<u64> = [1, 2, 3, 9, 10, 60, u32::MAX].map(|n| back_off(n, 0).as_secs()).into();
+        assert_eq!(waits, [2, 4, 8, 512, 900, 900, 900]);
+    }
+
+    #[test]
+    fn jitter_shortens_by_a_quarter_at_most() {
+        assert_eq!(back_off(1, 255), Duration::from_millis(1_500));
+    }
+}

@@ -1,0 +1,28 @@
+//! The words of the business, parsed once and true from then on.
+//!
+//! Pure: no IO, no async, no framework, no storage format. Time and randomness come in as arguments ([`clock`],
+//! [`entropy`]). A value that exists has passed its `parse`; nothing further in checks it again.
+//!
+//! To add a type: one file, one idea; its `parse` is the only constructor, its error implements
+//! [`private::Refusal`], its property test sits beside it. Anything that a thief may not read wraps
+//! [`private::Private`].
+
+pub mod account;
+pub mod audit;
+pub mod challenge;
+pub mod clock;
+pub mod code;
+pub mod country;
+pub mod email;
+pub mod entropy;
+pub mod ids;
+pub mod message;
+pub mod octets;
+pub mod password;
+pub mod person_name;
+pub mod phone;
+pub mod private;
+pub mod session;
+pub mod token;
+pub mod user_type;
+pub mod username;

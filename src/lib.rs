@@ -1,0 +1,15 @@
+//! Sealgate: an authentication service whose users' personal data is sealed field by field.
+//!
+//! The map, and the one rule. Dependencies point one way:
+//!
+//! ```text
+//! domain ← crypto ← storage (ports) ← service ← { http, jobs }
+//! ```
+//!
+//! Adapters (`storage/sqlite`, `storage/mongo`) see ports and never a key. [`app`] and the binaries see all: they put
+//! concrete adapters together. `tests/rules` checks every `use crate::` line against this; Cargo features make the
+//! outer arrows a compile error.
+
+pub mod crypto;
+pub mod domain;
+pub mod storage;

@@ -1,0 +1,139 @@
+//! Confirmed persons: the record and its port.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    crypto::{blind_index::Candidate, record_mac::SignedSecurity},
+    domain::{
+        challenge::{Challenge, Purpose},
+        clock::Timestamp,
+        ids::AccountId,
+        user_type::UserType,
+    },
+    storage::{
+        documents::{Documents, Record, Ref, StoreError},
+        outbox::Outbox,
+        profile::SealedProfile,
+    },
+};
+
+/// One account. Everything under the MAC changes by [`AccountRecord::replace_security`] only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccountRecord {
+    /// The registration's id, or an imported one.
+    #[serde(rename = "_id")]
+    pub id: AccountId,
+    /// The population; each has a collection of its own.
+    pub user_type: UserType,
+    /// Shape of the record.
+    pub schema: u16,
+    /// Changes of the document.
+    pub rev: u64,
+    /// Changes of the profile, for clients.
+    pub version: u64,
+    /// When the registration was made.
+    pub created_at: Timestamp,
+    /// When the profile last changed.
+    pub updated_at: Timestamp,
+    /// The person; none in a tombstone.
+    pub sealed: Option<SealedProfile>,
+    /// Status, role, password hash, index slots and the rest that the MAC covers.
+    #[serde(flatten)]
+    security: SignedSecurity,
+    /// Pending proofs, one per purpose.
+    pub challenges: BTreeMap<Purpose, Challenge>,
+    /// Messages not yet taken by a provider.
+    #[serde(flatten)]
+    pub outbox: Outbox,
+}
+
+/// What a new account consists of.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// Its name.
+    pub key: Ref<AccountId>,
+    /// When the registration was made.
+    pub created_at: Timestamp,
+    /// Now.
+    pub updated_at: Timestamp,
+    /// The person.
+    pub sealed: SealedProfile,
+    /// Signed.
+    pub security: SignedSecurity,
+    /// With the welcome.
+    pub outbox: Outbox,
+}
+
+impl AccountRecord {
+    /// The record of a new account.
+    #[must_use]
+    pub fn new(account: NewAccount) -> Self {
+        Self {
+            id: account.key.id,
+            user_type: account.key.user_type,
+            schema: crate::storage::SCHEMA,
+            rev: 0,
+            version: 1,
+            created_at: account.created_at,
+            updated_at: account.updated_at,
+            sealed: Some(account.sealed),
+            security: account.security,
+            challenges: BTreeMap::new(),
+            outbox: account.outbox,
+        }
+    }
+
+    /// What the MAC covers. Reading it takes [`RecordMac::verify`](crate::crypto::record_mac::RecordMac::verify).
+    #[must_use]
+    pub fn security(&self) -> &SignedSecurity {
+        &self.security
+    }
+
+    /// Replaces what the MAC covers, if nobody else did since `expected_rev_sec` was read.
+    pub fn replace_security(&mut self, expected_rev_sec: u64, replacement: SignedSecurity) -> bool {
+        let is_expected = self.security.rev_sec() == expected_rev_sec;
+        if is_expected {
+            self.security = replacement;
+        }
+        is_expected
+    }
+}
+
+impl Record for AccountRecord {
+    const NAME: &'static str = "accounts";
+    type Id = AccountId;
+    fn key(&self) -> Ref<AccountId> {
+        Ref::new(&self.user_type, self.id.clone())
+    }
+    fn rev(&self) -> u64 {
+        self.rev
+    }
+    fn set_rev(&mut self, rev: u64) {
+        self.rev = rev;
+    }
+}
+
+/// The port. Beside [`Documents`], an adapter MUST keep each of `email_ix_0`, `email_ix_1`, `username_ix_0` and
+/// `username_ix_1` unique within the user type, by one plain unique index each.
+#[async_trait]
+pub trait Accounts: Documents<AccountRecord> {
+    /// The account that has one of the candidates in the slot it names.
+    async fn find_by_email(
+        &self,
+        user_type: &UserType,
+        candidates: &[Candidate],
+    ) -> Result<Option<AccountRecord>, StoreError>;
+    /// The same by username.
+    async fn find_by_username(
+        &self,
+        user_type: &UserType,
+        candidates: &[Candidate],
+    ) -> Result<Option<AccountRecord>, StoreError>;
+    /// Accounts with a message due at `now`, longest due first, at most `limit`.
+    async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError>;
+    /// Whether there is any account of any user type. Keys are made only while there is none.
+    async fn is_empty(&self) -> Result<bool, StoreError>;
+}

@@ -1,0 +1,59 @@
+//! Wrapped data keys, in a database of their own: its back-ups can expire sooner, and a back-up of the accounts
+//! without it reads nothing.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    crypto::kek::WrappedKey,
+    domain::{ids::AccountId, user_type::UserType},
+    storage::documents::{Documents, Record, Ref},
+};
+
+/// The data keys of one account or registration, by number from 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DekRecord {
+    /// Whose they are.
+    #[serde(rename = "_id")]
+    pub id: AccountId,
+    /// The population.
+    pub user_type: UserType,
+    /// Shape of the record.
+    pub schema: u16,
+    /// Changes of the document.
+    pub rev: u64,
+    /// Number (as text, as a document's names must be) to wrapped key.
+    pub deks: BTreeMap<String, WrappedKey>,
+}
+
+impl DekRecord {
+    /// The record of a first key.
+    #[must_use]
+    pub fn first(key: &Ref<AccountId>, wrapped: WrappedKey) -> Self {
+        Self {
+            id: key.id.clone(),
+            user_type: key.user_type.clone(),
+            schema: crate::storage::SCHEMA,
+            rev: 0,
+            deks: BTreeMap::from([("1".to_owned(), wrapped)]),
+        }
+    }
+}
+
+impl Record for DekRecord {
+    const NAME: &'static str = "deks";
+    type Id = AccountId;
+    fn key(&self) -> Ref<AccountId> {
+        Ref::new(&self.user_type, self.id.clone())
+    }
+    fn rev(&self) -> u64 {
+        self.rev
+    }
+    fn set_rev(&mut self, rev: u64) {
+        self.rev = rev;
+    }
+}
+
+/// The port. A data key is stored before what it seals, and removed after it.
+pub trait Deks: Documents<DekRecord> {}

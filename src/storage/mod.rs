@@ -1,0 +1,77 @@
+//! The ports: what the service needs of a store, and what an adapter MUST guarantee.
+//!
+//! A record is one document. Every port method touches one document and is one atomic unit; what takes several steps
+//! is ordered by the use case so that each may be repeated and a sweep ends what a crash left. That holds on a single
+//! file, on one server, and on shards.
+//!
+//! Records hold [`Sealed`](crate::crypto::Sealed) fields, blind-index slots, digests and ids. An adapter never holds a
+//! key: it can lose data but not read it.
+//!
+//! # To add a port
+//! 1. A file here: the record (with `schema`, and `rev` where it is changed), and the trait. Conditional changes are
+//!    methods on the record, pure and tested without a store; the trait gets only look-ups that need an index.
+//! 2. The same file name under `sqlite/` and `mongo/`.
+//! 3. Its cases in `tests/conformance/`, contention included.
+//! 4. A field of [`Stores`].
+
+pub mod accounts;
+pub mod audit;
+pub mod deks;
+pub mod documents;
+pub mod heartbeats;
+pub mod keyring;
+pub mod outbox;
+pub mod profile;
+pub mod registrations;
+pub mod requests;
+pub mod sessions;
+
+#[cfg(feature = "mongo")]
+pub mod mongo;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use documents::{Change, Changed, Documents, Inserted, Record, Ref, StoreError, Unique, Updated, Verdict, change};
+
+/// The version of the records' shape; every record carries the one it was written with.
+pub const SCHEMA: u16 = 1;
+
+/// Whether the store can be used right now.
+#[async_trait]
+pub trait Probe: Send + Sync + 'static {
+    /// Succeeds only when a read and a write would: a database that is locked, full, removed or replaced fails.
+    async fn probe(&self) -> Result<(), StoreError>;
+}
+
+/// One adapter of every port, from one store set.
+#[derive(Clone)]
+pub struct Stores {
+    /// Confirmed persons.
+    pub accounts: Arc<dyn accounts::Accounts>,
+    /// Pending creates.
+    pub registrations: Arc<dyn registrations::Registrations>,
+    /// Wrapped data keys; in a database of their own.
+    pub deks: Arc<dyn deks::Deks>,
+    /// Wrapped root keys; in the same database as the data keys.
+    pub keyring: Arc<dyn keyring::KeyringStore>,
+    /// Sign-ins.
+    pub sessions: Arc<dyn sessions::Sessions>,
+    /// What was asked about any address.
+    pub requests: Arc<dyn requests::Requests>,
+    /// What happened.
+    pub audit: Arc<dyn audit::AuditStore>,
+    /// Which workers live.
+    pub heartbeats: Arc<dyn heartbeats::Heartbeats>,
+    /// Whether it all can be used.
+    pub probe: Arc<dyn Probe>,
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stores")
+    }
+}

@@ -1,0 +1,258 @@
+//! Messages that a change causes, stored in the same document as the change, and gone from it only when a provider
+//! has taken them. The queue between service and worker is a hand-over, never the truth: it may be lost or flushed.
+//!
+//! Life of an entry: made `pending` with `due` = now → handed over (`due` 60 s on) → taken by a worker (`lease`) →
+//! removed after the provider accepted, or `due` = now + back-off after a failure, or `dead` once it is no longer
+//! worth sending. Text messages stand as `sending` from before their first byte, and are `dead` when found so again.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    crypto::{
+        field::{OutboxAddress, OutboxLink},
+        sealed::Sealed,
+    },
+    domain::{
+        clock::Timestamp,
+        ids::{AccountId, MessageId},
+        message::{DeliveryState, MessageKind, back_off},
+        user_type::UserType,
+    },
+};
+
+/// How long after a hand-over the relay waits before it hands over again.
+pub const HAND_OVER: Duration = Duration::from_mins(1);
+/// How long a worker may hold an entry; longer than any provider's time-out.
+pub const LEASE: Duration = Duration::from_secs(45);
+
+/// One message to one person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// What it is about.
+    pub kind: MessageKind,
+    /// Where to, if not to the record's own address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<Sealed<OutboxAddress>>,
+    /// The link token that is being sent, from the first try on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link: Option<Sealed<OutboxLink>>,
+    /// When the change was made.
+    pub made_at: Timestamp,
+    /// Not worth sending from then on.
+    pub expires_at: Timestamp,
+    /// When the relay looks at it next.
+    pub due: Timestamp,
+    /// Failures so far.
+    pub attempt: u32,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Until when a worker holds it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lease: Option<Timestamp>,
+}
+
+impl OutboxEntry {
+    /// A message made `now`, due at once.
+    #[must_use]
+    pub fn new(kind: MessageKind, now: Timestamp) -> Self {
+        Self {
+            kind,
+            to: None,
+            link: None,
+            made_at: now,
+            expires_at: now.plus(kind.useful_for()),
+            due: now,
+            attempt: 0,
+            state: DeliveryState::Pending,
+            lease: None,
+        }
+    }
+}
+
+/// Names a message and the record that holds it; what goes through the queue. Ids only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MessageRef {
+    /// The message.
+    pub message_id: MessageId,
+    /// The registration or account that holds it; none where the message is a request of its own.
+    pub account_id: Option<AccountId>,
+    /// The population.
+    pub user_type: UserType,
+}
+
+/// Takes messages over as soon as they are stored, so that they need not wait for the relay.
+pub trait HandOver: Send + Sync + 'static {
+    /// Never blocks and never fails: what can't be taken now, the relay finds.
+    fn offer(&self, message: MessageRef);
+}
+
+/// The outbox of one record: entries by message id, and the earliest due time beside them, which is indexed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outbox {
+    #[serde(rename = "outbox")]
+    entries: BTreeMap<String, OutboxEntry>,
+    outbox_due: Timestamp,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            outbox_due: Timestamp::NEVER,
+        }
+    }
+}
+
+impl Outbox {
+    /// An outbox with one message.
+    #[must_use]
+    pub fn with(id: &MessageId, entry: OutboxEntry) -> Self {
+        let mut outbox = Self::default();
+        outbox.push(id, entry);
+        outbox
+    }
+
+    /// Adds a message; one that is there already stays as it is, so that a repeated step adds nothing.
+    pub fn push(&mut self, id: &MessageId, entry: OutboxEntry) {
+        self.entries.entry(id.as_str().to_owned()).or_insert(entry);
+        self.settle();
+    }
+
+    /// The earliest due time, or [`Timestamp::NEVER`].
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        self.outbox_due
+    }
+
+    /// A message.
+    #[must_use]
+    pub fn get(&self, id: &MessageId) -> Option<&OutboxEntry> {
+        self.entries.get(id.as_str())
+    }
+
+    /// Ids of all messages.
+    pub fn ids(&self) -> impl Iterator<Item = MessageId> {
+        self.entries.keys().filter_map(|id| id.parse().ok())
+    }
+
+    /// Moves every message that is due to 60 s on and names it: the caller that stored this pushes them.
+    pub fn hand_over_due(&mut self, now: Timestamp) -> Vec<MessageId> {
+        let mut handed = Vec::new();
+        for (id, entry) in &mut self.entries {
+            if entry.state != DeliveryState::Dead && entry.due <= now {
+                entry.due = now.plus(HAND_OVER);
+                handed.extend(id.parse::<MessageId>());
+            }
+        }
+        self.settle();
+        handed
+    }
+
+    /// A worker takes a message; `None` when it is gone, dead, not worth sending, or held by another worker.
+    pub fn take(&mut self, id: &MessageId, now: Timestamp) -> Option<OutboxEntry> {
+        let entry = self.entries.get_mut(id.as_str())?;
+        let is_held = entry.lease.is_some_and(|until| now < until);
+        if entry.state != DeliveryState::Pending || is_held || now >= entry.expires_at {
+            return None;
+        }
+        entry.lease = Some(now.plus(LEASE));
+        Some(entry.clone())
+    }
+
+    /// Remembers the link that is being sent; only the worker that holds the message does so.
+    pub fn stage_link(&mut self, id: &MessageId, link: Sealed<OutboxLink>) -> bool {
+        self.entries.get_mut(id.as_str()).is_some_and(|entry| {
+            entry.link = Some(link);
+            true
+        })
+    }
+
+    /// Removes a message: the provider has it, or it has become pointless.
+    pub fn complete(&mut self, id: &MessageId) -> bool {
+        let removed = self.entries.remove(id.as_str()).is_some();
+        self.settle();
+        removed
+    }
+
+    /// Puts a message back after a failure; past its useful life, or for good, it is dead. Tells which.
+    pub fn fail(&mut self, id: &MessageId, now: Timestamp, jitter: u8, is_final: bool) -> Option<DeliveryState> {
+        let entry = self.entries.get_mut(id.as_str())?;
+        entry.attempt = entry.attempt.saturating_add(1);
+        entry.lease = None;
+        entry.due = now.plus(back_off(entry.attempt, jitter));
+        if is_final || entry.due >= entry.expires_at {
+            entry.state = DeliveryState::Dead;
+            entry.link = None;
+        }
+        let state = entry.state;
+        self.settle();
+        Some(state)
+    }
+
+    fn settle(&mut self) {
+        self.outbox_due = self
+            .entries
+            .values()
+            .filter(|entry| entry.state != DeliveryState::Dead)
+            .map(|entry| entry.due)
+            .min()
+            .unwrap_or(Timestamp::NEVER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+
+    fn id(n: u8) -> MessageId {
+        format!("msg_{}{n}", "0".repeat(25)).parse().expect("valid id")
+    }
+
+    fn outbox() -> Outbox {
+        Outbox::with(&id(1), OutboxEntry::new(MessageKind::ConfirmAddress, NOW))
+    }
+
+    #[test]
+    fn a_message_is_handed_over_once_until_its_time_comes_again() {
+        let mut outbox = outbox();
+        assert_eq!(outbox.hand_over_due(NOW), [id(1)]);
+        assert_eq!(outbox.hand_over_due(NOW), []);
+        assert_eq!(outbox.due(), NOW.plus(HAND_OVER));
+        assert_eq!(outbox.hand_over_due(NOW.plus(HAND_OVER)), [id(1)]);
+    }
+
+    #[test]
+    fn one_worker_holds_a_message_until_its_lease_ends() {
+        let mut outbox = outbox();
+        assert!(outbox.take(&id(1), NOW).is_some());
+        assert!(outbox.take(&id(1), NOW).is_none(), "held");
+        assert!(outbox.take(&id(1), NOW.plus(LEASE)).is_some(), "its worker is gone");
+        assert!(
+            LEASE < HAND_OVER,
+            "or a killed worker's message would wait for two rounds"
+        );
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_inside_the_useful_life_only() {
+        let mut outbox = outbox();
+        assert_eq!(outbox.fail(&id(1), NOW, 0, false), Some(DeliveryState::Pending));
+        assert_eq!(outbox.due(), NOW.plus(Duration::from_secs(2)));
+        let end = NOW.plus(MessageKind::ConfirmAddress.useful_for());
+        assert_eq!(outbox.fail(&id(1), end, 0, false), Some(DeliveryState::Dead));
+        assert_eq!(outbox.due(), Timestamp::NEVER);
+        assert!(outbox.take(&id(1), NOW).is_none());
+        assert!(outbox.get(&id(1)).is_some(), "a dead letter stays for the operator");
+    }
+
+    #[test]
+    fn a_completed_message_leaves_nothing() {
+        let mut outbox = outbox();
+        assert!(outbox.complete(&id(1)));
+        assert_eq!(outbox, Outbox::default());
+    }
+}

@@ -1,0 +1,68 @@
+//! The sealed half of a person, as registrations and accounts store it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    crypto::{
+        data_key::DataKeys,
+        field::{Attributes, Country, EmailAddress, FirstName, LastName, PendingEmail, PhoneNumber, UsernameField},
+        sealed::{CannotOpen, Sealed},
+    },
+    domain::account::NewPerson,
+};
+
+/// Sealed fields of one person, under that person's own data key. A field that is not given is absent, so that a
+/// thief learns which optional fields are filled, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedProfile {
+    /// The address.
+    pub email: Sealed<EmailAddress>,
+    /// A changed address that waits for its link.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub email_pending: Option<Sealed<PendingEmail>>,
+    /// The name to sign in with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub username: Option<Sealed<UsernameField>>,
+    /// Given name.
+    pub first_name: Sealed<FirstName>,
+    /// Family name.
+    pub last_name: Sealed<LastName>,
+    /// The number.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phone: Option<Sealed<PhoneNumber>>,
+    /// The country code as given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub country_code: Option<Sealed<Country>>,
+    /// The user type's own fields.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attributes: Option<Sealed<Attributes>>,
+}
+
+impl SealedProfile {
+    /// Seals what a person typed in.
+    #[must_use]
+    pub fn seal(person: &NewPerson, keys: &DataKeys) -> Self {
+        Self {
+            email: keys.seal(&person.email),
+            email_pending: None,
+            username: person.username.as_ref().map(|username| keys.seal(username)),
+            first_name: keys.seal(&person.first_name),
+            last_name: keys.seal(&person.last_name),
+            phone: person.phone.as_ref().map(|phone| keys.seal(phone)),
+            country_code: person.country_code.as_ref().map(|code| keys.seal(code)),
+            attributes: None,
+        }
+    }
+
+    /// Opens it for its owner.
+    pub fn open(&self, keys: &DataKeys) -> Result<NewPerson, CannotOpen> {
+        Ok(NewPerson {
+            email: keys.open(&self.email)?,
+            username: self.username.as_ref().map(|sealed| keys.open(sealed)).transpose()?,
+            first_name: keys.open(&self.first_name)?,
+            last_name: keys.open(&self.last_name)?,
+            phone: self.phone.as_ref().map(|sealed| keys.open(sealed)).transpose()?,
+            country_code: self.country_code.as_ref().map(|sealed| keys.open(sealed)).transpose()?,
+        })
+    }
+}

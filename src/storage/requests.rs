@@ -1,0 +1,58 @@
+//! What was asked about any address, known or not: a forgotten password, a confirmation to be sent again. The
+//! service writes one and answers; the worker finds out whether there is anybody to write to.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    crypto::{field::RequestAddress, sealed::Sealed},
+    domain::{clock::Timestamp, ids::MessageId, user_type::UserType},
+    storage::{
+        documents::{Documents, Record, Ref, StoreError},
+        outbox::Outbox,
+    },
+};
+
+/// One request; its id is its message's id, and its outbox holds that message alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRecord {
+    /// Also the message's.
+    #[serde(rename = "_id")]
+    pub id: MessageId,
+    /// The population.
+    pub user_type: UserType,
+    /// Shape of the record.
+    pub schema: u16,
+    /// Changes of the document.
+    pub rev: u64,
+    /// The address, sealed under the shared request key.
+    pub address: Sealed<RequestAddress>,
+    /// Removed from then on, done or not.
+    pub expires_at: Timestamp,
+    /// Its one message.
+    #[serde(flatten)]
+    pub outbox: Outbox,
+}
+
+impl Record for RequestRecord {
+    const NAME: &'static str = "requests";
+    type Id = MessageId;
+    fn key(&self) -> Ref<MessageId> {
+        Ref::new(&self.user_type, self.id.clone())
+    }
+    fn rev(&self) -> u64 {
+        self.rev
+    }
+    fn set_rev(&mut self, rev: u64) {
+        self.rev = rev;
+    }
+}
+
+/// The port. Only the id is unique.
+#[async_trait]
+pub trait Requests: Documents<RequestRecord> {
+    /// Requests due at `now`, longest due first, at most `limit`.
+    async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<MessageId>, StoreError>;
+    /// Requests past their end at `now`, at most `limit`.
+    async fn expired(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<MessageId>, StoreError>;
+}
