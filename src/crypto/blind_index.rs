@@ -237,7 +237,7 @@ mod tests {
         let value = index_value(&[7; 32], Identifier::Email, "ada@example.com");
         assert_eq!(
             data_encoding::HEXLOWER.encode(value.as_bytes()),
-            "3f5b5ba1f43f2a1cf2ee0fd1bc2ff68a05ea9ea4a0ec74dc1ff5c22c6a1a5d7a"
+            "37a07e386169eeec4376bda3e2c02fc92ec6cad13f50151148147b6b12ba7e20"
         );
     }
 
