@@ -101,6 +101,21 @@ impl IndexSlots {
         .into_iter()
     }
 
+    /// Where this address would stand, to find out who holds it.
+    #[must_use]
+    pub fn email_candidates(&self) -> [Candidate; 2] {
+        [Candidate::new(0, &self.email_ix_0), Candidate::new(1, &self.email_ix_1)]
+    }
+
+    /// The same for the username.
+    #[must_use]
+    pub fn username_candidates(&self) -> [Candidate; 2] {
+        [
+            Candidate::new(0, &self.username_ix_0),
+            Candidate::new(1, &self.username_ix_1),
+        ]
+    }
+
     /// No identifier at all: every slot holds the id.
     #[must_use]
     pub fn unused(id: &AccountId) -> Self {
@@ -133,6 +148,15 @@ pub struct Candidate {
     pub slot: u8,
     /// What stands there.
     pub value: Slot,
+}
+
+impl Candidate {
+    fn new(slot: u8, value: &Slot) -> Self {
+        Self {
+            slot,
+            value: value.clone(),
+        }
+    }
 }
 
 /// Makes index values of one user type.

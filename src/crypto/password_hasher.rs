@@ -132,21 +132,21 @@ impl PasswordHasher {
     }
 
     /// Hashes a new password.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
+    pub async fn hash(&self, password: Arc<Password>) -> Result<PasswordHash, HashError> {
         let (keyring, cost) = (self.keyring.current(), self.cost);
         self.run(move || hash(password.expose().as_bytes(), &keyring, cost))
             .await
     }
 
     /// Checks `password` against `stored`.
-    pub async fn verify(&self, password: Password, stored: PasswordHash) -> Result<Check, HashError> {
+    pub async fn verify(&self, password: Arc<Password>, stored: PasswordHash) -> Result<Check, HashError> {
         let (keyring, cost) = (self.keyring.current(), self.cost);
         self.run(move || verify(password.expose().as_bytes(), &stored, &keyring, cost))
             .await
     }
 
     /// Spends what [`Self::verify`] spends and never matches.
-    pub async fn verify_decoy(&self, password: Password) -> Result<(), HashError> {
+    pub async fn verify_decoy(&self, password: Arc<Password>) -> Result<(), HashError> {
         self.verify(password, self.decoy.clone()).await.map(drop)
     }
 
@@ -234,8 +234,8 @@ mod tests {
         keyring
     }
 
-    fn password(text: &str) -> Password {
-        Password::for_check(text.to_owned()).expect("short enough")
+    fn password(text: &str) -> Arc<Password> {
+        Arc::new(Password::for_check(text.to_owned()).expect("short enough"))
     }
 
     #[test]

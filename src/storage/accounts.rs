@@ -134,6 +134,8 @@ pub trait Accounts: Documents<AccountRecord> {
     ) -> Result<Option<AccountRecord>, StoreError>;
     /// Accounts with a message due at `now`, longest due first, at most `limit`.
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError>;
-    /// Whether there is any account of any user type. Keys are made only while there is none.
+    /// Whether there is no account of any user type. Root keys are made only then.
     async fn is_empty(&self) -> Result<bool, StoreError>;
+    /// Whether there is no account of that user type. Its index key is made only then.
+    async fn has_none(&self, user_type: &UserType) -> Result<bool, StoreError>;
 }

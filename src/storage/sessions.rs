@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// For how long the direct parent of an unused token gets the same successor again: tabs that refresh together, and
-/// answers that were lost.
+/// answers that were lost. That the successor is unused needs no flag of its own: using it makes it the parent.
 pub const GRACE: Duration = Duration::from_mins(1);
 
 /// One sign-in on one device, which is one family of refresh tokens.
@@ -50,8 +50,6 @@ pub struct SessionRecord {
     pub parent: Option<TokenDigest>,
     /// When `current` took over.
     pub rotated_at: Option<Timestamp>,
-    /// `current` has been seen.
-    pub successor_used: bool,
     /// Over when the current token lies unused until then.
     pub idle_expires_at: Timestamp,
     /// Over then in any case.
@@ -100,23 +98,16 @@ impl SessionRecord {
             self.current = *first;
             self.generation = self.generation.saturating_add(1);
             self.rotated_at = Some(now);
-            self.successor_used = false;
             self.idle_expires_at = idle_expires_at.min(self.expires_at);
             return Rotation::Rotated;
         }
         let is_parent = self.parent.as_ref() == Some(presented) && successors.contains(&self.current);
         let is_recent = self.rotated_at.is_some_and(|at| now.since(at) < GRACE);
-        if is_parent && is_recent && !self.successor_used {
+        if is_parent && is_recent {
             return Rotation::Repeated;
         }
         self.end(now);
         Rotation::Reused
-    }
-
-    /// Notes that the current token's access token is in use: its parent may not be repeated any more. `true` when
-    /// that is news.
-    pub fn mark_successor_used(&mut self) -> bool {
-        !std::mem::replace(&mut self.successor_used, true)
     }
 
     /// Ends it; `true` when it was not ended yet.
@@ -175,7 +166,6 @@ mod tests {
             current: digest(0),
             parent: None,
             rotated_at: None,
-            successor_used: false,
             idle_expires_at: NOW.plus(Duration::from_hours(1)),
             expires_at: NOW.plus(Duration::from_hours(2)),
             ended_at: None,
@@ -198,20 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn once_the_successor_was_used_its_parent_is_a_theft() {
-        let mut session = session();
-        present(&mut session, 0, Duration::ZERO);
-        assert!(session.mark_successor_used() && !session.mark_successor_used());
-        assert_eq!(present(&mut session, 0, Duration::ZERO), Rotation::Reused);
-        assert_eq!(present(&mut session, 1, Duration::ZERO), Rotation::Over);
-    }
-
-    #[test]
-    fn a_grandparent_ends_the_family_at_once() {
+    fn once_the_successor_was_used_its_parent_ends_the_family_at_once() {
         let mut session = session();
         present(&mut session, 0, Duration::ZERO);
         present(&mut session, 1, Duration::ZERO);
         assert_eq!(present(&mut session, 0, Duration::ZERO), Rotation::Reused);
+        assert_eq!(present(&mut session, 2, Duration::ZERO), Rotation::Over);
     }
 
     #[test]

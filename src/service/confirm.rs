@@ -1,0 +1,161 @@
+//! Confirm: makes the account from the registration whose link was used, and discards the others of that address.
+//!
+//! Steps, each of which may be repeated: insert the account (its unique slots decide) → delete the registration →
+//! delete its rivals. A crash between any two is ended by the next click or by the sweep.
+
+use crate::{
+    crypto::{
+        digest::link_digest,
+        record_mac::{Factors, RecordMac, Security},
+    },
+    domain::{
+        account::{AccountStatus, Role},
+        audit::{AuditEvent, Outcome},
+        challenge::Purpose,
+        ids::{AccountId, MessageId},
+        message::MessageKind,
+        token::LinkToken,
+        user_type::UserType,
+    },
+    service::{core::Core, failure::Failure},
+    storage::{
+        Inserted, Ref, Unique,
+        accounts::{AccountRecord, NewAccount},
+        outbox::{MessageRef, Outbox, OutboxEntry},
+        registrations::RegistrationRecord,
+    },
+};
+
+/// What the click did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    /// It made the account.
+    Now,
+    /// The address was confirmed before, by this link or another.
+    Already,
+}
+
+/// Why the click did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// Garbled, used, expired, replaced by a later mail, or of another user type: one answer for all.
+    #[error("the link is not valid")]
+    LinkInvalid,
+    /// Not the caller's doing.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Confirms the registration that `token` belongs to.
+pub async fn confirm(core: &Core, user_type: &UserType, token: &str) -> Result<Confirmed, ConfirmError> {
+    let token = LinkToken::parse(token).ok_or(ConfirmError::LinkInvalid)?;
+    let key = Ref::new(user_type, token.account_id().clone());
+    let digest = link_digest(user_type, Purpose::ConfirmAddress, &token);
+    let registration = core.stores.registrations.find(&key).await.map_err(Failure::from)?;
+    let registration = registration
+        .filter(|registration| registration.is_confirmed_by(&digest, core.clock.now()))
+        .ok_or(ConfirmError::LinkInvalid)?;
+    Ok(make_account(core, registration).await?)
+}
+
+async fn make_account(core: &Core, mut registration: RegistrationRecord) -> Result<Confirmed, Failure> {
+    let key = Ref::new(&registration.user_type, registration.id.clone());
+    let message_id = MessageId::make(core.clock.now(), &*core.entropy);
+    let inserted = loop {
+        let account = new_account(core, &key, &registration, &message_id)?;
+        match core.stores.accounts.insert(&account).await? {
+            // Lost between create and confirmation: the account is made without it. At most once, for an unused
+            // slot holds the account's own id, which nobody else can take.
+            Inserted::Taken(Unique::Username) if !is_own(core, &key, &registration).await? => {
+                registration.sealed.username = None;
+                registration.slots = registration.slots.without_username(&key.id);
+            }
+            inserted => break inserted,
+        }
+    };
+    match inserted {
+        Inserted::Stored => {
+            core.hand_over.offer(MessageRef {
+                message_id,
+                account_id: Some(key.id.clone()),
+                user_type: key.user_type.clone(),
+            });
+            core.note(&key.user_type, &key.id, AuditEvent::AccountConfirmed, Outcome::Success)
+                .await;
+            discard_with_rivals(core, &registration).await?;
+            Ok(Confirmed::Now)
+        }
+        Inserted::Taken(_) => {
+            discard_with_rivals(core, &registration).await?;
+            Ok(Confirmed::Already)
+        }
+    }
+}
+
+fn new_account(
+    core: &Core,
+    key: &Ref<AccountId>,
+    registration: &RegistrationRecord,
+    message_id: &MessageId,
+) -> Result<AccountRecord, Failure> {
+    let security = Security {
+        status: AccountStatus::Active,
+        role: Role::User,
+        is_email_verified: true,
+        is_phone_verified: false,
+        password_hash: Some(registration.password_hash.clone()),
+        factors: Factors::default(),
+        epoch: 0,
+        kept_session: None,
+        slots: registration.slots.clone(),
+        rev_sec: 0,
+    };
+    let now = core.clock.now();
+    Ok(AccountRecord::new(NewAccount {
+        key: key.clone(),
+        created_at: registration.created_at,
+        updated_at: now,
+        sealed: registration.sealed.clone(),
+        security: RecordMac::new(&core.keyring.current()).sign(&key.user_type, &key.id, security)?,
+        outbox: Outbox::with(message_id, OutboxEntry::new(MessageKind::Welcome, now)),
+    }))
+}
+
+/// Whether the username is held by the very account that an earlier click made.
+async fn is_own(core: &Core, key: &Ref<AccountId>, registration: &RegistrationRecord) -> Result<bool, Failure> {
+    let candidates = registration.slots.username_candidates();
+    let holder = core
+        .stores
+        .accounts
+        .find_by_username(&key.user_type, &candidates)
+        .await?;
+    Ok(holder.is_some_and(|account| account.id == key.id))
+}
+
+/// Ends a registration whose address is confirmed, and the others of that address with it. Also what the sweep does
+/// with one that a crash left.
+pub async fn discard_with_rivals(core: &Core, registration: &RegistrationRecord) -> Result<(), Failure> {
+    let rivals = core
+        .stores
+        .registrations
+        .find_by_email(
+            &registration.user_type,
+            &registration.slots.email_candidates(),
+            core.clock.now(),
+        )
+        .await?;
+    discard(core, &Ref::new(&registration.user_type, registration.id.clone())).await?;
+    for rival in rivals.iter().filter(|rival| rival.id != registration.id) {
+        discard(core, &Ref::new(&rival.user_type, rival.id.clone())).await?;
+    }
+    Ok(())
+}
+
+/// Removes a registration, and its data key unless an account of that id lives by it.
+pub async fn discard(core: &Core, key: &Ref<AccountId>) -> Result<(), Failure> {
+    core.stores.registrations.delete(key).await?;
+    if core.stores.accounts.find(key).await?.is_none() {
+        core.vault.destroy(key).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! What every use case is handed: stores, keys, time, randomness and policy.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    crypto::{keyring::SharedKeyring, password_hasher::PasswordHasher, token_signer::TokenSigner},
+    domain::{clock::Clock, entropy::Entropy, password::PasswordPolicy, session::SessionPolicy, user_type::UserType},
+    service::vault::Vault,
+    storage::{Stores, outbox::HandOver},
+};
+
+/// What an operator may set per user type.
+#[derive(Clone, Debug, Default)]
+pub struct UserTypeSettings {
+    /// Of new passwords.
+    pub password_policy: PasswordPolicy,
+    /// Lifetimes.
+    pub sessions: SessionPolicy,
+}
+
+/// The service without its edges. Shared by HTTP and jobs behind an [`Arc`].
+pub struct Core {
+    /// Ports.
+    pub stores: Stores,
+    /// Root keys.
+    pub keyring: SharedKeyring,
+    /// Data keys.
+    pub vault: Vault,
+    /// Passwords.
+    pub hasher: PasswordHasher,
+    /// Access tokens.
+    pub signer: TokenSigner,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Takes messages over once they are stored.
+    pub hand_over: Arc<dyn HandOver>,
+    /// The populations and their settings.
+    pub user_types: BTreeMap<UserType, UserTypeSettings>,
+}
+
+impl Core {
+    /// The settings of a user type; the defaults for one that is not configured, which no route can name.
+    #[must_use]
+    pub fn settings(&self, user_type: &UserType) -> UserTypeSettings {
+        self.user_types.get(user_type).cloned().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Core")
+    }
+}

@@ -1,0 +1,26 @@
+//! Use cases: one file is one use case and its error enum.
+//!
+//! A use case knows domain, crypto and ports; it knows no HTTP, no queue and no adapter. What a caller may expect to
+//! happen is a variant of its error; everything else is a [`Failure`].
+//!
+//! To add one: a file here with the command it takes, its outcome and its errors; its place in `http/problem.rs`
+//! (which does not compile until every variant has one); its route or job.
+
+pub mod audit;
+pub mod authenticate;
+pub mod confirm;
+pub mod core;
+pub mod failure;
+pub mod keyring;
+pub mod profile;
+pub mod refresh;
+pub mod register;
+pub mod resend_confirmation;
+pub mod sessions;
+pub mod sign_in;
+pub mod sign_out;
+pub mod sweep;
+pub mod vault;
+
+pub use core::{Core, UserTypeSettings};
+pub use failure::Failure;

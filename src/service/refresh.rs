@@ -1,0 +1,93 @@
+//! A new pair for a refresh token, which is used up by it.
+//!
+//! Fifty who present the same token at once get one and the same successor. One that was used before, once its
+//! successor is too, ends the whole family: somebody has a copy.
+
+use crate::{
+    crypto::{record_mac::RecordMac, refresh_token::RefreshToken},
+    domain::{
+        audit::{AuditEvent, Outcome},
+        token::TokenDigest,
+        user_type::UserType,
+    },
+    service::{
+        core::Core,
+        failure::Failure,
+        sessions::{TokenPair, is_backed, pair},
+    },
+    storage::{
+        Change, Ref, change,
+        sessions::{Rotation, SessionRecord},
+    },
+};
+
+/// Why there is no new pair.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// Never issued here, of another user type, or its session is over.
+    #[error("the refresh token is not valid")]
+    InvalidToken,
+    /// Used before: its session has been ended.
+    #[error("the refresh token was used before")]
+    Reused,
+    /// Not the caller's doing.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Uses `token` up.
+pub async fn refresh(core: &Core, user_type: &UserType, token: &str) -> Result<TokenPair, RefreshError> {
+    let keyring = core.keyring.current();
+    let token = RefreshToken::parse(token, &keyring).ok_or(RefreshError::InvalidToken)?;
+    let key = Ref::new(user_type, token.session_id().clone());
+    let session = core.stores.sessions.find(&key).await.map_err(Failure::from)?;
+    let session = session.ok_or(RefreshError::InvalidToken)?;
+
+    let account_key = Ref::new(user_type, session.account_id.clone());
+    let account = core.stores.accounts.find(&account_key).await.map_err(Failure::from)?;
+    let account = account.ok_or(RefreshError::InvalidToken)?;
+    let Ok(security) = RecordMac::new(&keyring).verify(user_type, &account.id, account.security()) else {
+        core.note(user_type, &account.id, AuditEvent::RecordTampered, Outcome::Refused)
+            .await;
+        return Err(RefreshError::InvalidToken);
+    };
+    if !is_backed(&session, security) {
+        return Err(RefreshError::InvalidToken);
+    }
+
+    let now = core.clock.now();
+    let policy = core.settings(user_type).sessions;
+    let successors: Vec<RefreshToken> = token.successors(&keyring).collect();
+    let digests: Vec<TokenDigest> = successors.iter().map(RefreshToken::digest).collect();
+    let presented = token.digest();
+    let changed = change(&*core.stores.sessions, &key, |session: &mut SessionRecord| {
+        let idle_end = policy.idle_end(now, session.expires_at);
+        match session.rotate(&presented, &digests, now, idle_end) {
+            rotation @ (Rotation::Rotated | Rotation::Reused) => Change::Store((rotation, session.clone())),
+            rotation @ (Rotation::Repeated | Rotation::Over) => Change::Leave((rotation, session.clone())),
+        }
+    })
+    .await
+    .map_err(Failure::from)?;
+
+    match changed.into_value() {
+        Some((Rotation::Rotated | Rotation::Repeated, session)) => {
+            let successor = successors
+                .into_iter()
+                .find(|successor| successor.digest() == session.current);
+            let successor = successor.ok_or(RefreshError::InvalidToken)?;
+            Ok(pair(core, &session, security, &successor, now)?)
+        }
+        Some((Rotation::Reused, session)) => {
+            core.note(
+                user_type,
+                &session.account_id,
+                AuditEvent::RefreshTokenReused,
+                Outcome::Refused,
+            )
+            .await;
+            Err(RefreshError::Reused)
+        }
+        Some((Rotation::Over, _)) | None => Err(RefreshError::InvalidToken),
+    }
+}

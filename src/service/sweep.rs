@@ -1,0 +1,64 @@
+//! Ends what crashes and time left behind. Every step may be repeated and interrupted.
+
+use crate::{
+    domain::{ids::AccountId, user_type::UserType},
+    service::{
+        confirm::{discard, discard_with_rivals},
+        core::Core,
+        failure::Failure,
+    },
+    storage::Ref,
+};
+
+const BATCH: u32 = 200;
+
+/// What one sweep removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Past their end, or of an address that is confirmed.
+    pub registrations: usize,
+    /// Past their end.
+    pub requests: usize,
+    /// Past their end.
+    pub sessions: usize,
+}
+
+/// Sweeps one user type.
+pub async fn sweep(core: &Core, user_type: &UserType) -> Result<Swept, Failure> {
+    let now = core.clock.now();
+    let mut swept = Swept::default();
+    for id in core.stores.registrations.expired(user_type, now, BATCH).await? {
+        discard(core, &Ref::new(user_type, id)).await?;
+        swept.registrations += 1;
+    }
+    swept.registrations += end_confirmed(core, user_type).await?;
+    for id in core.stores.requests.expired(user_type, now, BATCH).await? {
+        swept.requests += usize::from(core.stores.requests.delete(&Ref::new(user_type, id)).await?);
+    }
+    for id in core.stores.sessions.expired(user_type, now, BATCH).await? {
+        swept.sessions += usize::from(core.stores.sessions.delete(&Ref::new(user_type, id)).await?);
+    }
+    Ok(swept)
+}
+
+/// Registrations whose account was made, but which a crash left standing.
+async fn end_confirmed(core: &Core, user_type: &UserType) -> Result<usize, Failure> {
+    let mut ended = 0;
+    let mut after: Option<AccountId> = None;
+    loop {
+        let page = core.stores.registrations.page(user_type, after.as_ref(), BATCH).await?;
+        let Some(last) = page.last().cloned() else {
+            return Ok(ended);
+        };
+        for id in page {
+            let key = Ref::new(user_type, id);
+            if core.stores.accounts.find(&key).await?.is_some()
+                && let Some(registration) = core.stores.registrations.find(&key).await?
+            {
+                discard_with_rivals(core, &registration).await?;
+                ended += 1;
+            }
+        }
+        after = Some(last);
+    }
+}

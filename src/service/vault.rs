@@ -1,0 +1,76 @@
+//! Data keys: made, wrapped, stored, and fetched for those who may open what they seal.
+
+use std::sync::Arc;
+
+use crate::{
+    crypto::{
+        data_key::{DataKeys, Dek, NoDataKey},
+        kek::{KekError, KekProvider},
+        keyring::{KeyUse, Keyring},
+    },
+    domain::ids::{AccountId, MessageId},
+    service::failure::Failure,
+    storage::{
+        Inserted, Ref, StoreError,
+        deks::{DekRecord, Deks},
+    },
+};
+
+/// Joins the key provider and the key database.
+#[derive(Clone)]
+pub struct Vault {
+    keks: Arc<dyn KekProvider>,
+    deks: Arc<dyn Deks>,
+}
+
+impl Vault {
+    /// Over this provider and this port.
+    #[must_use]
+    pub fn new(keks: Arc<dyn KekProvider>, deks: Arc<dyn Deks>) -> Self {
+        Self { keks, deks }
+    }
+
+    /// Makes the first data key of a new registration or account and stores it, before anything is sealed with it.
+    pub async fn make(&self, owner: &Ref<AccountId>) -> Result<DataKeys, Failure> {
+        let dek = Dek::make();
+        let wrapped = self.keks.wrap(dek.expose()).await?;
+        match self.deks.insert(&DekRecord::first(owner, wrapped)).await? {
+            Inserted::Stored => Ok(DataKeys::new(&owner.user_type, owner.id.as_str(), [(1, dek)])?),
+            Inserted::Taken(_) => Err(StoreError::Damaged(format!("{owner} has a data key before it exists")).into()),
+        }
+    }
+
+    /// The data keys of a record that exists.
+    pub async fn open(&self, owner: &Ref<AccountId>) -> Result<DataKeys, Failure> {
+        let record = self.deks.find(owner).await?.ok_or(NoDataKey)?;
+        let mut keys = Vec::with_capacity(record.deks.len());
+        for (number, wrapped) in &record.deks {
+            let bytes = self.keks.unwrap(wrapped).await?;
+            let number = number
+                .parse()
+                .map_err(|_| StoreError::Damaged(format!("data keys of {owner}")))?;
+            keys.push((number, Dek::from_bytes(&bytes).ok_or(KekError::Damaged)?));
+        }
+        Ok(DataKeys::new(&owner.user_type, owner.id.as_str(), keys)?)
+    }
+
+    /// Removes the data keys of a record that is gone: what they sealed opens no more, wherever a copy lies.
+    pub async fn destroy(&self, owner: &Ref<AccountId>) -> Result<bool, Failure> {
+        Ok(self.deks.delete(owner).await?)
+    }
+}
+
+/// The keys under which the address of one request is sealed: shared by all requests, bound to this one.
+pub fn request_keys(keyring: &Keyring, request: &Ref<MessageId>) -> Result<DataKeys, Failure> {
+    keyring.active(&KeyUse::Request)?;
+    let keys = keyring
+        .all_readable(&KeyUse::Request)
+        .filter_map(|key| Some((key.version, Dek::from_bytes(&key.material)?)));
+    Ok(DataKeys::new(&request.user_type, request.id.as_str(), keys)?)
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault")
+    }
+}
