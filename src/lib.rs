@@ -10,6 +10,7 @@
 //! concrete adapters together. `tests/rules` checks every `use crate::` line against this; Cargo features make the
 //! outer arrows a compile error.
 
+pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod service;

@@ -62,11 +62,9 @@ pub async fn authenticate(core: &Core, user_type: &UserType, token: &str) -> Res
     let claims = core.signer.verify(user_type, token, now)?;
     let key = Ref::new(user_type, claims.account_id);
     let session_key = Ref::new(user_type, claims.session_id);
-    let (session, account) = tokio::try_join!(
-        core.stores.sessions.find(&session_key),
-        core.stores.accounts.find(&key),
-    )
-    .map_err(Failure::from)?;
+    let (session, account) =
+        tokio::try_join!(core.stores.sessions.find(&session_key), core.stores.accounts.find(&key),)
+            .map_err(Failure::from)?;
     let (Some(session), Some(account)) = (session, account) else {
         return Err(AuthenticateError::InvalidToken);
     };

@@ -1,0 +1,78 @@
+//! Where the service listens, what its links begin with, and who may call it from a browser.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use url::Url;
+
+use crate::config::source::Reader;
+
+/// Settings of the HTTP edge.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What people reach it by: links, issuers and audiences begin with it.
+    pub public_url: Url,
+    /// Its name in mails and pages.
+    pub app_name: String,
+    /// Origins of browser apps that may call it.
+    pub cors_origins: Vec<String>,
+    /// Whether `/docs`, `/redoc`, `/scalar` and the document are served.
+    pub docs: bool,
+}
+
+impl HttpConfig {
+    pub(in crate::config) fn read(reader: &mut Reader<'_>) -> Self {
+        let address = reader.parse(
+            "HTTP_ADDR",
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
+            "Write an address and a port, for example `127.0.0.1:8000`",
+        );
+        Self {
+            address,
+            public_url: public_url(reader, address),
+            app_name: reader.text("APP_NAME").unwrap_or("Sealgate").trim().to_owned(),
+            cors_origins: cors_origins(reader),
+            docs: reader.switch("DOCS", true),
+        }
+    }
+}
+
+fn public_url(reader: &mut Reader<'_>, address: SocketAddr) -> Url {
+    let (name, text) = match (reader.text("PUBLIC_URL"), reader.text("APP_DOMAIN")) {
+        (Some(url), _) => ("PUBLIC_URL", url.trim().to_owned()),
+        // The old name holds a bare domain.
+        (None, Some(domain)) if !domain.contains("://") => ("APP_DOMAIN", format!("https://{}", domain.trim())),
+        (None, Some(url)) => ("APP_DOMAIN", url.trim().to_owned()),
+        (None, None) => ("HTTP_ADDR", format!("http://{address}")),
+    };
+    match Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() => url,
+        _ => {
+            reader.report(
+                name,
+                "is not a web address",
+                "Write, for example, `https://id.example.com`",
+            );
+            #[expect(clippy::unwrap_used, reason = "a constant")]
+            Url::parse("http://127.0.0.1").unwrap()
+        }
+    }
+}
+
+fn cors_origins(reader: &mut Reader<'_>) -> Vec<String> {
+    let list = reader.text("CORS_ORIGINS").unwrap_or_default();
+    let origins: Vec<String> = list
+        .split(',')
+        .map(|origin| origin.trim().trim_end_matches('/').to_owned())
+        .filter(|o| !o.is_empty())
+        .collect();
+    let is_origin = |text: &String| {
+        Url::parse(text).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == *text)
+    };
+    if !origins.iter().all(is_origin) {
+        let mend = "List origins such as `https://app.example.com`, separated by commas; `*` is not accepted";
+        reader.report("CORS_ORIGINS", "has an entry that is not an origin", mend);
+    }
+    origins
+}

@@ -1,0 +1,37 @@
+//! Variables of the services that Sealgate succeeds: said once at start when they are met and not used.
+
+use crate::config::source::Source;
+
+const IMPORT_ONLY: &[&str] = &["ENCRYPTION_KEY", "EMAIL_SALT"];
+const REPLACED: &[(&str, &str)] = &[
+    (
+        "DATABASE_URL",
+        "MONGO_URL and REDIS_URL, or DATA_DIR for the embedded store",
+    ),
+    ("SECRET_KEY", "keys that the service makes itself"),
+];
+
+/// One line per variable that is set and not used.
+#[must_use]
+pub fn notices(source: &Source) -> Vec<String> {
+    let mut notices = Vec::new();
+    for name in source.names() {
+        if IMPORT_ONLY.contains(&name) {
+            notices.push(format!(
+                "{name} is not used by the service: only importing the old database needs it"
+            ));
+        } else if let Some((_, instead)) = REPLACED.iter().find(|(old, _)| *old == name) {
+            notices.push(format!("{name} is not used any more: see {instead}"));
+        } else if name.starts_with("DB_") {
+            notices.push(format!("{name} is not used any more: see {}", REPLACED[0].1));
+        }
+    }
+    if source
+        .get("JWT_ALGORITHM")
+        .is_none_or(|algorithm| algorithm.trim() != "HS256")
+        && (source.get("JWT_SECRET").is_some() || source.get("JWT_SECRET_KEY").is_some())
+    {
+        notices.push("JWT_SECRET is not used unless JWT_ALGORITHM=HS256: tokens are signed with EdDSA".to_owned());
+    }
+    notices
+}

@@ -1,0 +1,170 @@
+//! Configuration: twelve-factor, one file per section, each section parses itself and says what is wrong.
+//!
+//! All problems are reported at once, each with the variable's name and how to mend it; a value is never repeated,
+//! for it may be a secret. Every secret may also come from a file, by its name and `_FILE`.
+//!
+//! To add a variable: a field in its section, its line in `.env.example` (a test compares the two), and its mend.
+
+pub mod environment;
+pub mod http;
+pub mod legacy;
+pub mod logs;
+pub mod mail;
+pub mod passwords;
+pub mod source;
+pub mod stores;
+pub mod tokens;
+pub mod user_types;
+pub mod worker;
+
+use environment::Environment;
+pub use source::{ConfigProblem, Source};
+
+use crate::config::source::Reader;
+
+/// Everything an operator may set.
+#[derive(Debug)]
+pub struct Config {
+    /// Development, staging or production.
+    pub environment: Environment,
+    /// Where it listens and what its links begin with.
+    pub http: http::HttpConfig,
+    /// Where data and keys lie.
+    pub stores: stores::StoresConfig,
+    /// The populations.
+    pub user_types: user_types::UserTypesConfig,
+    /// Access tokens.
+    pub tokens: tokens::TokensConfig,
+    /// Cost of a password hash and how many run at once.
+    pub passwords: passwords::PasswordsConfig,
+    /// Mails.
+    pub mail: mail::MailConfig,
+    /// Jobs.
+    pub worker: worker::WorkerConfig,
+    /// Logs.
+    pub logs: logs::LogsConfig,
+    /// What was read and is not used, said once at start.
+    pub notices: Vec<String>,
+}
+
+impl Config {
+    /// Reads every section; all problems at once.
+    pub fn load(source: &Source) -> Result<Self, Vec<ConfigProblem>> {
+        let mut reader = Reader::new(source);
+        let http = http::HttpConfig::read(&mut reader);
+        let stores = stores::StoresConfig::read(&mut reader);
+        let environment = Environment::read(&mut reader, &http, &stores);
+        let user_types = user_types::UserTypesConfig::read(&mut reader);
+        let tokens = tokens::TokensConfig::read(&mut reader);
+        let passwords = passwords::PasswordsConfig::read(&mut reader);
+        let mail = mail::MailConfig::read(&mut reader, &stores, environment);
+        let worker = worker::WorkerConfig::read(&mut reader);
+        let logs = logs::LogsConfig::read(&mut reader);
+        let notices = legacy::notices(source);
+        let problems = reader.into_problems();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            environment,
+            http,
+            stores,
+            user_types,
+            tokens,
+            passwords,
+            mail,
+            worker,
+            logs,
+            notices,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(pairs: &[(&str, &str)]) -> Result<Config, Vec<ConfigProblem>> {
+        Config::load(&Source::from_pairs(
+            pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())),
+        ))
+    }
+
+    fn names(problems: &[ConfigProblem]) -> Vec<&str> {
+        problems.iter().map(|problem| problem.name.as_str()).collect()
+    }
+
+    #[test]
+    fn nothing_set_is_the_embedded_default() {
+        let config = load(&[]).expect("valid");
+        assert_eq!(config.environment, Environment::Development);
+        assert_eq!(config.http.address.to_string(), "127.0.0.1:8000");
+        assert_eq!(config.http.public_url.as_str(), "http://127.0.0.1:8000/");
+        assert_eq!(config.user_types.settings.len(), 2);
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once_and_no_value_is_repeated() {
+        let problems = load(&[
+            ("HTTP_ADDR", "localhost"),
+            ("USER_TYPES", "User1,docs"),
+            ("JWT_ALGORITHM", "HS256"),
+            ("JWT_SECRET", "short-secret"),
+            ("ARGON2_MEMORY_KIB", "1024"),
+            ("WORKER", "maybe"),
+        ])
+        .expect_err("six mistakes");
+        assert_eq!(
+            names(&problems),
+            ["HTTP_ADDR", "USER_TYPES", "JWT_SECRET", "ARGON2_MEMORY_KIB", "WORKER"],
+            "{problems:?}"
+        );
+        assert!(
+            problems
+                .iter()
+                .all(|problem| !problem.to_string().contains("short-secret"))
+        );
+    }
+
+    #[test]
+    fn past_loopback_the_environment_must_be_said() {
+        let problems = load(&[("HTTP_ADDR", "0.0.0.0:8000")]).expect_err("refused");
+        assert_eq!(names(&problems), ["ENVIRONMENT"]);
+        assert!(load(&[("HTTP_ADDR", "0.0.0.0:8000"), ("ENVIRONMENT", "staging")]).is_ok());
+    }
+
+    #[test]
+    fn one_store_without_the_other_is_a_mistake() {
+        let problems = load(&[("REDIS_URL", "redis://127.0.0.1"), ("ENVIRONMENT", "staging")]).expect_err("refused");
+        assert_eq!(names(&problems), ["MONGO_URL"]);
+    }
+
+    #[test]
+    fn production_takes_no_directory_mailer_and_no_plain_links() {
+        let problems = load(&[("ENVIRONMENT", "production")]).expect_err("refused");
+        assert_eq!(names(&problems), ["PUBLIC_URL", "KEK_FILE", "MAIL_DIRECTORY"]);
+    }
+
+    #[test]
+    fn old_names_work() {
+        let config = load(&[
+            ("JWT_ALGORITHM", "HS256"),
+            ("JWT_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+            ("APP_DOMAIN", "id.example.com"),
+            ("ENCRYPTION_KEY", "x"),
+            ("DATABASE_URL", "y"),
+        ])
+        .expect("valid");
+        assert!(matches!(config.tokens.method, tokens::TokenMethod::Hs256(_)));
+        assert_eq!(config.http.public_url.as_str(), "https://id.example.com/");
+        assert_eq!(config.notices.len(), 2);
+    }
+
+    #[test]
+    fn every_variable_stands_in_the_example_file() {
+        let example = include_str!("../../.env.example");
+        for name in source::VARIABLES {
+            assert!(example.contains(&format!("{name}=")), "{name} is not in .env.example");
+        }
+    }
+}

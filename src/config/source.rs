@@ -1,0 +1,211 @@
+//! Where settings come from, and how a section reads them and reports what is wrong.
+
+use std::{collections::BTreeMap, fmt, path::Path, str::FromStr};
+
+use zeroize::Zeroizing;
+
+use crate::domain::private::Private;
+
+/// Every variable that is read, but for the per-user-type forms. `.env.example` must name each.
+pub const VARIABLES: &[&str] = &[
+    "ENVIRONMENT",
+    "APP_NAME",
+    "APP_DOMAIN",
+    "DEBUG",
+    "HTTP_ADDR",
+    "PUBLIC_URL",
+    "CORS_ORIGINS",
+    "DOCS",
+    "DATA_DIR",
+    "KEK_FILE",
+    "MONGO_URL",
+    "MONGO_DB",
+    "MONGO_KEYS_DB",
+    "REDIS_URL",
+    "REDIS_HOST",
+    "USER_TYPES",
+    "PASSWORD_POLICY",
+    "ACCESS_TOKEN_MINUTES",
+    "JWT_ALGORITHM",
+    "JWT_SECRET",
+    "ARGON2_MEMORY_KIB",
+    "ARGON2_PASSES",
+    "PASSWORD_POOL",
+    "PASSWORD_QUEUE",
+    "MAIL_FROM",
+    "MAIL_DIRECTORY",
+    "TEMPLATES_DIR",
+    "WORKER",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+];
+
+/// Names and values, from wherever they came.
+#[derive(Default)]
+pub struct Source(BTreeMap<String, Private>);
+
+impl Source {
+    /// From the process's environment, and beneath it from `.env` in `folder`, if there is one.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_environment(folder: &Path) -> Result<Self, ConfigProblem> {
+        let mut source = Self::default();
+        let file = folder.join(".env");
+        if file.exists() {
+            let unreadable = |_| ConfigProblem::new(".env", "can't be read", "write one `NAME=value` a line");
+            for pair in dotenvy::from_path_iter(&file).map_err(unreadable)? {
+                let (name, value) = pair.map_err(unreadable)?;
+                source.0.insert(name, Private::new(value));
+            }
+        }
+        for (name, value) in std::env::vars_os() {
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
+                source.0.insert(name, Private::new(value));
+            }
+        }
+        Ok(source)
+    }
+
+    /// From pairs. For tests.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name, Private::new(value)))
+                .collect(),
+        )
+    }
+
+    /// A value that is set and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(Private::expose)
+            .filter(|value| !value.trim().is_empty())
+    }
+
+    /// The names that are set.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .keys()
+            .map(String::as_str)
+            .filter(|name| self.get(name).is_some())
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// One mistake, and how to mend it. Never repeats a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The variable.
+    pub name: String,
+    /// What is wrong with it.
+    pub says: String,
+    /// What to do.
+    pub mend: String,
+}
+
+impl ConfigProblem {
+    /// A mistake in `name`.
+    pub fn new(name: &str, says: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            says: says.into(),
+            mend: mend.into(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}. {}.", self.name, self.says, self.mend)
+    }
+}
+
+/// Reads values and collects problems.
+pub struct Reader<'s> {
+    source: &'s Source,
+    problems: Vec<ConfigProblem>,
+}
+
+impl<'s> Reader<'s> {
+    pub(in crate::config) fn new(source: &'s Source) -> Self {
+        Self {
+            source,
+            problems: Vec::new(),
+        }
+    }
+
+    pub(in crate::config) fn into_problems(self) -> Vec<ConfigProblem> {
+        self.problems
+    }
+
+    /// Reports a mistake.
+    pub fn report(&mut self, name: &str, says: impl Into<String>, mend: impl Into<String>) {
+        self.problems.push(ConfigProblem::new(name, says, mend));
+    }
+
+    /// A plain value.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&'s str> {
+        self.source.get(name)
+    }
+
+    /// A value that parses; `default` when it is not set, or is wrong (which is reported).
+    pub fn parse<T: FromStr>(&mut self, name: &str, default: T, mend: &str) -> T {
+        match self.text(name).map(|text| text.trim().parse()) {
+            None => default,
+            Some(Ok(value)) => value,
+            Some(Err(_)) => {
+                self.report(name, "can't be read", mend);
+                default
+            }
+        }
+    }
+
+    /// `on`/`off`, in the usual spellings.
+    pub fn switch(&mut self, name: &str, default: bool) -> bool {
+        match self.text(name).map(|text| text.trim().to_ascii_lowercase()).as_deref() {
+            None => default,
+            Some("on" | "true" | "1" | "yes") => true,
+            Some("off" | "false" | "0" | "no") => false,
+            Some(_) => {
+                self.report(name, "is neither on nor off", "Write `on` or `off`");
+                default
+            }
+        }
+    }
+
+    /// A secret, by its name or from the file that `NAME_FILE` names; a newline at the file's end is taken off.
+    pub fn secret(&mut self, name: &str) -> Option<Private> {
+        let file_name = format!("{name}_FILE");
+        match (self.text(name), self.text(&file_name)) {
+            (Some(_), Some(_)) => {
+                self.report(
+                    name,
+                    format!("is set twice, also by {file_name}"),
+                    "Unset one of the two",
+                );
+                None
+            }
+            (Some(value), None) => Some(Private::new(value.to_owned())),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) => {
+                    let text = Zeroizing::new(text);
+                    Some(Private::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+                }
+                Err(error) => {
+                    let says = format!("names a file that can't be read ({})", error.kind());
+                    self.report(&file_name, says, "Check the path and its permissions");
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+}

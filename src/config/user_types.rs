@@ -1,0 +1,74 @@
+//! The populations and what may be set for each: `NAME_<Type>` overrides `NAME`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    config::source::Reader,
+    domain::{
+        password::PasswordPolicy,
+        session::SessionPolicy,
+        user_type::{UserType, parse_user_types},
+    },
+};
+
+/// Settings of one population.
+#[derive(Clone, Debug, Default)]
+pub struct TypeSettings {
+    /// Of new passwords.
+    pub password_policy: PasswordPolicy,
+    /// Lifetimes.
+    pub sessions: SessionPolicy,
+}
+
+/// Settings of all, in the order in which they were listed.
+#[derive(Clone, Debug)]
+pub struct UserTypesConfig {
+    /// As listed.
+    pub order: Vec<UserType>,
+    /// Of each.
+    pub settings: BTreeMap<UserType, TypeSettings>,
+}
+
+impl UserTypesConfig {
+    pub(in crate::config) fn read(reader: &mut Reader<'_>) -> Self {
+        let list = reader.text("USER_TYPES").unwrap_or("User1,User2");
+        let order = parse_user_types(list).unwrap_or_else(|error| {
+            reader.report("USER_TYPES", error.to_string(), "List names such as `Customer,Driver`");
+            Vec::new()
+        });
+        let settings = order
+            .iter()
+            .map(|user_type| (user_type.clone(), read_one(reader, user_type)))
+            .collect();
+        Self { order, settings }
+    }
+}
+
+fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
+    let mut settings = TypeSettings::default();
+    let (name, text) = of_type(reader, "PASSWORD_POLICY", user_type);
+    match text.map(PasswordPolicy::parse) {
+        Some(Ok(policy)) => settings.password_policy = policy,
+        Some(Err(error)) => reader.report(&name, "is not a policy", error.to_string().trim_end_matches('.')),
+        None => {}
+    }
+    let (name, text) = of_type(reader, "ACCESS_TOKEN_MINUTES", user_type);
+    match text.map(str::parse::<u64>) {
+        Some(Ok(minutes @ 5..=30)) => settings.sessions.access_lifetime = Duration::from_mins(minutes),
+        Some(_) => reader.report(
+            &name,
+            "is not between 5 and 30",
+            "Write a number of minutes from 5 to 30",
+        ),
+        None => {}
+    }
+    settings
+}
+
+fn of_type<'s>(reader: &Reader<'s>, name: &str, user_type: &UserType) -> (String, Option<&'s str>) {
+    let own = format!("{name}_{user_type}");
+    match reader.text(&own) {
+        Some(text) => (own, Some(text)),
+        None => (name.to_owned(), reader.text(name)),
+    }
+}

@@ -1,0 +1,50 @@
+//! Where jobs run, and how often.
+
+use std::time::Duration;
+
+use crate::config::source::Reader;
+
+/// Settings of jobs.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerConfig {
+    /// Whether the server runs them itself.
+    pub is_inside: bool,
+    /// How often the relay looks for what is due.
+    pub relay_period: Duration,
+    /// How often the queue is asked for work.
+    pub poll_period: Duration,
+    /// How often a worker says that it lives.
+    pub heartbeat_period: Duration,
+    /// How often leftovers are swept.
+    pub sweep_period: Duration,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            is_inside: true,
+            relay_period: Duration::from_secs(1),
+            poll_period: Duration::from_millis(250),
+            heartbeat_period: Duration::from_secs(10),
+            sweep_period: Duration::from_mins(1),
+        }
+    }
+}
+
+impl WorkerConfig {
+    pub(in crate::config) fn read(reader: &mut Reader<'_>) -> Self {
+        let is_inside = match reader.text("WORKER").map(str::trim) {
+            None | Some("inside") => true,
+            Some("off") => false,
+            Some(_) => {
+                let mend = "Write `inside`, or `off` when sealgate-worker runs beside the server";
+                reader.report("WORKER", "is neither inside nor off", mend);
+                true
+            }
+        };
+        Self {
+            is_inside,
+            ..Self::default()
+        }
+    }
+}
