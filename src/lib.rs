@@ -13,5 +13,8 @@
 pub mod config;
 pub mod crypto;
 pub mod domain;
+#[cfg(feature = "jobs")]
+pub mod jobs;
 pub mod service;
 pub mod storage;
+pub mod templates;
