@@ -13,6 +13,8 @@
 pub mod config;
 pub mod crypto;
 pub mod domain;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "jobs")]
 pub mod jobs;
 pub mod service;
