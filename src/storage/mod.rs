@@ -18,6 +18,7 @@ pub mod accounts;
 pub mod audit;
 pub mod deks;
 pub mod documents;
+pub mod encoding;
 pub mod heartbeats;
 pub mod keyring;
 pub mod outbox;

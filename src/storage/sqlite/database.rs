@@ -1,0 +1,199 @@
+//! One database file and its connections.
+//!
+//! One connection writes; every write is a `BEGIN IMMEDIATE` transaction, which has the file's only write lock from its
+//! first statement on, against other processes too. A few connections read: in WAL mode they see the last commit and
+//! never wait for a writer. `synchronous=FULL` makes a commit reach the disk before it is answered.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use sqlx::{
+    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    pool::PoolOptions,
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::storage::{
+    documents::{Inserted, StoreError, Unique},
+    sqlite::{
+        errors::{is_busy, translate},
+        file::DatabaseFile,
+        migrate::migrate,
+    },
+};
+
+/// No operation takes longer.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How long to wait before asking again for a lock that SQLite itself does not wait for.
+const PAUSE: Duration = Duration::from_millis(20);
+const READERS: u32 = 4;
+
+/// A statement with its values.
+pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+
+/// One open database file.
+#[derive(Debug)]
+pub(super) struct Database {
+    name: &'static str,
+    file: DatabaseFile,
+    steps: &'static [&'static str],
+    writer: SqlitePool,
+    readers: SqlitePool,
+    /// The last write failed; set until one succeeds again.
+    has_failed: AtomicBool,
+}
+
+impl Database {
+    /// Opens `folder/name`, making and migrating it where that is needed.
+    pub(super) async fn open(
+        folder: &Path,
+        name: &'static str,
+        steps: &'static [&'static str],
+    ) -> Result<Self, StoreError> {
+        let file = DatabaseFile::prepare(folder, name)
+            .map_err(|error| StoreError::Unavailable(format!("{name} cannot be made: {}", error.kind())))?;
+        let options = SqliteConnectOptions::new()
+            .filename(file.path())
+            .create_if_missing(false)
+            .busy_timeout(LIMIT)
+            .foreign_keys(true)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("fullfsync", "ON");
+        let database = Self {
+            name,
+            steps,
+            writer: pool(1).connect_lazy_with(options.clone().journal_mode(SqliteJournalMode::Wal)),
+            readers: pool(READERS).connect_lazy_with(options.read_only(true)),
+            file,
+            has_failed: AtomicBool::new(false),
+        };
+        database.bounded(database.prepare()).await?;
+        Ok(database)
+    }
+
+    /// The first connection switches a new file to WAL mode, which takes a lock that SQLite does not wait for.
+    async fn prepare(&self) -> Result<(), StoreError> {
+        let deadline = Instant::now() + LIMIT;
+        let mut connection = loop {
+            match self.writer.acquire().await {
+                Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+                outcome => break outcome.map_err(|error| self.failure(&error))?,
+            }
+        };
+        migrate(self.name, &mut connection, self.steps).await
+    }
+
+    /// Begins a change. Dropped before its commit, it leaves nothing.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(|error| self.failure(&error))
+    }
+
+    /// Makes a change durable.
+    pub(super) async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+        transaction.commit().await.map_err(|error| self.failure(&error))?;
+        self.has_failed.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A change of one statement; tells how many rows it touched.
+    pub(super) async fn write(&self, query: Query<'_>) -> Result<u64, StoreError> {
+        self.bounded(async {
+            let mut transaction = self.begin().await?;
+            let done = query
+                .execute(&mut *transaction)
+                .await
+                .map_err(|error| self.failure(&error))?;
+            self.commit(transaction).await?;
+            Ok(done.rows_affected())
+        })
+        .await
+    }
+
+    /// An `INSERT ... ON CONFLICT DO NOTHING` of a record of which only the id is unique.
+    pub(super) async fn insert(&self, query: Query<'_>) -> Result<Inserted, StoreError> {
+        Ok(match self.write(query).await? {
+            0 => Inserted::Taken(Unique::Id),
+            _ => Inserted::Stored,
+        })
+    }
+
+    /// Rows as of the last commit.
+    pub(super) async fn read(&self, query: Query<'_>) -> Result<Vec<SqliteRow>, StoreError> {
+        self.bounded(async {
+            query
+                .fetch_all(&self.readers)
+                .await
+                .map_err(|error| self.failure(&error))
+        })
+        .await
+    }
+
+    /// Ends `work` after the limit, whatever it waits for.
+    pub(super) async fn bounded<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        timeout(LIMIT, work)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("{} did not answer in time", self.name))))
+    }
+
+    /// The error to answer with; remembered, so that the probe looks closer.
+    pub(super) fn failure(&self, error: &sqlx::Error) -> StoreError {
+        self.has_failed.store(true, Ordering::Relaxed);
+        translate(self.name, error)
+    }
+
+    /// Whether the file can be read and written to.
+    ///
+    /// Taking the write lock shows that nobody else sits on it. A disk that is full shows only in a write, so after a
+    /// failure the probe makes one, which changes nothing, until it succeeds.
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+        if !self.file.is_in_place() {
+            return Err(StoreError::Unavailable(format!(
+                "{} was removed or replaced",
+                self.name
+            )));
+        }
+        self.read(sqlx::query("SELECT count(*) FROM sqlite_schema")).await?;
+        let has_failed = self.has_failed.load(Ordering::Relaxed);
+        self.bounded(async {
+            let mut transaction = self.begin().await?;
+            if has_failed {
+                let same = format!("PRAGMA user_version = {}", self.steps.len());
+                sqlx::raw_sql(sqlx::AssertSqlSafe(same))
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(|error| self.failure(&error))?;
+                self.commit(transaction).await
+            } else {
+                transaction.rollback().await.map_err(|error| self.failure(&error))
+            }
+        })
+        .await
+    }
+
+    /// Closes all connections; the last one of the last process folds the write-ahead log into the file.
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Connections stay open: a new one might find another file in the place of the first.
+fn pool(size: u32) -> PoolOptions<Sqlite> {
+    PoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(LIMIT)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        // SQLite rolls some failures back by itself (a full disk, say); the driver then still counts an open
+        // transaction, and the connection could never begin another.
+        .before_acquire(|connection: &mut SqliteConnection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
+}

@@ -1,0 +1,72 @@
+//! Registrations. Only the id is unique; rivals for one address stand side by side.
+
+use async_trait::async_trait;
+
+use crate::{
+    crypto::blind_index::Candidate,
+    domain::{clock::Timestamp, ids::AccountId, user_type::UserType},
+    storage::{
+        documents::{Record as _, StoreError, Unique},
+        registrations::{RegistrationRecord, Registrations},
+        sqlite::{
+            candidates::{EMAIL, select},
+            documents::{Cell, Row, Table},
+        },
+    },
+};
+
+impl Row for RegistrationRecord {
+    const LOOKUPS: &'static [&'static str] = &["email_ix_0", "email_ix_1", "created_at", "expires_at", "outbox_due"];
+    const UNIQUE: &'static [(&'static str, Unique)] = &[];
+    fn lookups(&self) -> Vec<Cell<'_>> {
+        vec![
+            Cell::Bytes(self.slots.email_ix_0.as_bytes()),
+            Cell::Bytes(self.slots.email_ix_1.as_bytes()),
+            Cell::Integer(self.created_at.as_millis()),
+            Cell::Integer(self.expires_at.as_millis()),
+            Cell::Integer(self.outbox.due().as_millis()),
+        ]
+    }
+}
+
+#[async_trait]
+impl Registrations for Table<RegistrationRecord> {
+    async fn find_by_email(
+        &self,
+        user_type: &UserType,
+        candidates: &[Candidate],
+        now: Timestamp,
+    ) -> Result<Vec<RegistrationRecord>, StoreError> {
+        const LIVE: &str = "AND expires_at > ? ORDER BY created_at DESC, id DESC";
+        match select(RegistrationRecord::NAME, EMAIL, user_type, candidates, LIVE) {
+            Some(query) => self.records(query.bind(now.as_millis())).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {
+        const SQL: &str =
+            "SELECT id FROM registrations WHERE user_type = ? AND outbox_due <= ? ORDER BY outbox_due, id LIMIT ?";
+        let query = sqlx::query(SQL).bind(user_type.as_str()).bind(now.as_millis());
+        self.ids(query.bind(limit)).await
+    }
+
+    async fn expired(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {
+        const SQL: &str =
+            "SELECT id FROM registrations WHERE user_type = ? AND expires_at <= ? ORDER BY expires_at, id LIMIT ?";
+        let query = sqlx::query(SQL).bind(user_type.as_str()).bind(now.as_millis());
+        self.ids(query.bind(limit)).await
+    }
+
+    async fn page(
+        &self,
+        user_type: &UserType,
+        after: Option<&AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AccountId>, StoreError> {
+        const SQL: &str = "SELECT id FROM registrations WHERE user_type = ? AND id > ? ORDER BY id LIMIT ?";
+        let after = after.map_or("", AccountId::as_str);
+        self.ids(sqlx::query(SQL).bind(user_type.as_str()).bind(after).bind(limit))
+            .await
+    }
+}
