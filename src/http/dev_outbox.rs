@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use mail_parser::MessageParser;
 use minijinja::{Value, context};
 use poem::{
-    FromRequest, IntoResponse as _, Request, RequestBody, Response, Route, get, handler,
+    FromRequest, IntoResponse as _, Request, RequestBody, Response, Route, RouteMethod, get, handler,
     http::{StatusCode, header},
     web::{Data, Html, Path as PathParam},
 };
@@ -128,8 +128,13 @@ async fn show(
 }
 
 /// The start page.
+#[must_use]
+pub fn home() -> RouteMethod {
+    get(start)
+}
+
 #[handler]
-pub async fn home(dev: Data<&DevPages>, pages: Data<&Pages>) -> poem::Result<Html<String>> {
+async fn start(dev: Data<&DevPages>, pages: Data<&Pages>) -> poem::Result<Html<String>> {
     let names: Vec<_> = dev
         .user_types
         .iter()

@@ -33,7 +33,6 @@ pub struct CreateSchema {
     /// `US` or `+1`.
     country_code: Option<String>,
     /// By the user type's policy; by default 8 to 128 characters with upper and lower case, a digit and another.
-    #[oai(write_only)]
     password: String,
     /// 3 to 64 letters, digits, `.`, `_`, `-`; signs in beside the address. Unique within the user type, and public.
     username: Option<String>,
@@ -143,7 +142,6 @@ pub struct LoginSchema {
     /// Address or username.
     username: String,
     /// The password.
-    #[oai(write_only)]
     password: String,
     /// `password`, if it is sent at all.
     grant_type: Option<String>,
@@ -210,7 +208,6 @@ impl Dto for Login {
 #[oai(example, rename = "Refresh")]
 pub struct RefreshSchema {
     /// As the last answer gave it; used up by this call.
-    #[oai(write_only)]
     refresh_token: String,
     /// `refresh_token`, if it is sent at all.
     grant_type: Option<String>,
@@ -254,7 +251,6 @@ impl Dto for Refresh {
 #[oai(example, rename = "Verify")]
 pub struct VerifySchema {
     /// What stands behind `token=` in the mailed link.
-    #[oai(write_only)]
     token: String,
     /// A trap for robots; leave it out.
     website: Option<String>,

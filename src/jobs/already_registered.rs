@@ -11,26 +11,33 @@ use crate::{
         outcome::Outcome,
     },
     service::{Failure, confirm::discard},
-    storage::{Change, Ref, change, registrations::RegistrationRecord},
+    storage::{Change, Ref, accounts::AccountRecord, change, registrations::RegistrationRecord},
 };
 
-/// Sends it.
-pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &MessageId) -> Result<(), Failure> {
+/// Sends it to `holder`, under the holder's own name: the one in the registration is whatever a stranger typed in.
+pub async fn run(
+    deliverer: &Deliverer,
+    holder: &AccountRecord,
+    key: &Ref<AccountId>,
+    message_id: &MessageId,
+) -> Result<(), Failure> {
     let core = &deliverer.core;
     let now = core.clock.now();
     let taken = change(
         &*core.stores.registrations,
         key,
         |registration: &mut RegistrationRecord| match registration.outbox.take(message_id, now) {
-            Some(entry) => Change::Store(Some((registration.sealed.clone(), entry.made_at))),
+            Some(entry) => Change::Store(Some(entry.made_at)),
             None => Change::Leave(None),
         },
     )
     .await?;
-    let Some(Some((sealed, made_at))) = taken.into_value() else {
+    let Some(Some(made_at)) = taken.into_value() else {
         return Ok(());
     };
-    let person = sealed.open(&core.vault.open(key).await?)?;
+    // Erased since it was found: nobody is left to write to, and the registration may become an account.
+    let Some(sealed) = &holder.sealed else { return Ok(()) };
+    let person = sealed.open(&core.vault.open(&Ref::new(&holder.user_type, holder.id.clone())).await?)?;
     let values = context! {
         name => person.first_name.expose(),
         requested_at => in_words(made_at),

@@ -53,7 +53,7 @@ pub async fn run(
 
     let (link, person) = (keys.open(&link)?, registration.sealed.open(&keys)?);
     let values = context! {
-        name => person.first_name.expose(),
+        name => greeting(person.first_name.expose()),
         verification_url => verification_url(deliverer, &key.user_type.to_string(), &link),
         requested_at => in_words(made_at),
         expires_in_hours => (LIFETIME.as_secs() / 3600).to_string(),
@@ -92,6 +92,19 @@ fn verification_url(deliverer: &Deliverer, user_type: &str, token: &Private) -> 
     format!("{}{user_type}/verify?token={}", deliverer.public_url, token.expose())
 }
 
+/// The name to greet a stranger by. Whoever registers chooses it and may not be who reads it: one that a mail client
+/// would turn into a link is left out.
+fn greeting(name: &str) -> &str {
+    let is_dotted_word = |word: &str| {
+        word.split('.')
+            .collect::<Vec<_>>()
+            .windows(2)
+            .any(|pair| pair.iter().all(|part| part.chars().count() > 1))
+    };
+    let looks_like_a_link = name.contains(['/', '@', ':']) || name.split_whitespace().any(is_dotted_word);
+    if looks_like_a_link { "there" } else { name }
+}
+
 /// For people: `2026-01-31 09:05 UTC`.
 pub(in crate::jobs) fn in_words(at: Timestamp) -> String {
     let text = at.to_string();
@@ -101,6 +114,21 @@ pub(in crate::jobs) fn in_words(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_would_become_a_link_is_not_mailed_to_a_stranger() {
+        for name in ["O'Brien", "Dr. Ada", "J. R. R. Tolkien", "Ana María", "李"] {
+            assert_eq!(greeting(name), name);
+        }
+        for name in [
+            "http://evil.example",
+            "visit evil.example now",
+            "www.evil.example",
+            "a@evil.example",
+        ] {
+            assert_eq!(greeting(name), "there");
+        }
+    }
 
     #[test]
     fn a_time_reads_as_people_write_it() {

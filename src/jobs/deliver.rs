@@ -113,10 +113,9 @@ impl Deliverer {
             .accounts
             .find_by_email(&key.user_type, &candidates)
             .await?;
-        if holder.is_some() {
-            already_registered::run(self, key, message_id).await
-        } else {
-            confirm_address::run(self, &registration, message_id).await
+        match holder {
+            Some(holder) => already_registered::run(self, &holder, key, message_id).await,
+            None => confirm_address::run(self, &registration, message_id).await,
         }
     }
 
