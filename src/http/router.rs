@@ -38,7 +38,7 @@ pub fn build(
     }
     if config.environment == Environment::Development {
         route = route
-            .at("/", get(dev_outbox::home))
+            .at("/", dev_outbox::home())
             .nest("/dev/outbox", dev_outbox::routes());
     }
     let mut methods: std::collections::HashMap<_, _> = docs::methods(user_types).into_iter().collect();
