@@ -63,9 +63,9 @@ pub fn mount(route: Route, user_types: &[UserType]) -> Route {
         let policy =
             || poem::middleware::SetHeader::new().overriding(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
         route
-            .at("/docs", service.swagger_ui().with(policy()))
-            .at("/redoc", service.redoc().with(policy()))
-            .at("/scalar", service.scalar().with(policy()))
+            .nest("/docs", service.swagger_ui().with(policy()))
+            .nest("/redoc", service.redoc().with(policy()))
+            .nest("/scalar", service.scalar().with(policy()))
             .at("/openapi.json", service.spec_endpoint())
             .at("/openapi.yaml", service.spec_endpoint_yaml())
     })

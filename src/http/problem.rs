@@ -8,8 +8,8 @@ use poem_openapi::{
 
 use crate::service::audit::REQUEST_ID;
 
-/// Where the meaning of a code is written down.
-const TYPE_BASE: &str = "https://sealgate.dev/errors#";
+/// A name for the kind of problem that is ours, before the code.
+const TYPE_BASE: &str = "urn:sealgate:problem:";
 
 /// One member of the request that was refused.
 #[derive(Clone, Debug, Object, PartialEq, Eq)]

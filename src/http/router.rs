@@ -32,7 +32,11 @@ pub fn build(
 ) -> impl Endpoint<Output = Response> + 'static {
     let user_types = &config.user_types.order;
     let pages = Pages::new(templates, &config.http.app_name);
-    let mut route = health::mount(Route::new().nest("/", docs::api(user_types)));
+    let api = Arc::new(docs::api(user_types));
+    let mut route = health::mount(Route::new());
+    for user_type in user_types {
+        route = route.nest_no_strip(format!("/{user_type}"), Arc::clone(&api));
+    }
     if config.http.docs {
         route = docs::mount(route, user_types);
     }

@@ -3,7 +3,7 @@
 //! apalis is the transport only: one attempt per job, polling set (it has none by default), worker names unique per
 //! process, migrations run on our own pool (its `setup` turns `synchronous` off), finished jobs vacuumed.
 
-use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
 
 use apalis::prelude::*;
 use apalis_core::backend::Vacuum;
@@ -43,10 +43,16 @@ pub struct SqliteQueue {
 impl SqliteQueue {
     /// Opens, or makes, `jobs.db` in `folder`.
     pub async fn open(folder: &Path) -> Result<Self, QueueError> {
-        let url = format!("sqlite://{}", folder.join("jobs.db").display());
-        let options = SqliteConnectOptions::from_str(&url)
-            .map_err(unavailable)?
-            .create_if_missing(true)
+        let file = folder.join("jobs.db");
+        // Made here, for nobody else to read; what SQLite puts beside it takes its mode over.
+        fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&file)
+            .map_err(unavailable)?;
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5));
