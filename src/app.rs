@@ -27,7 +27,7 @@ use crate::{
     },
     jobs::{
         deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::JobQueue, schedule::every,
-        sqlite_queue::SqliteQueue, worker,
+        sms::Sms, sqlite_queue::SqliteQueue, worker,
     },
     service::{Core, UserTypeSettings, keyring, vault::Vault},
     storage::{Stores, outbox::MessageRef, sqlite},
@@ -126,6 +126,7 @@ impl Foundation {
         Ok(Arc::new(Deliverer {
             core: Arc::clone(&self.core),
             mailer: Mailer::directory(&config.mail.from, config.mail.directory.clone())?,
+            sms: Sms::Directory(config.mail.directory.clone()),
             templates: Templates::new(config.mail.templates_dir.clone()),
             public_url: config.http.public_url.as_str().to_owned(),
             app_name: config.http.app_name.clone(),
@@ -343,6 +344,7 @@ fn user_types(config: &Config) -> std::collections::BTreeMap<crate::domain::user
             let settings = UserTypeSettings {
                 password_policy: settings.password_policy.clone(),
                 sessions: settings.sessions,
+                attributes: settings.attributes.clone(),
             };
             (user_type.clone(), settings)
         })

@@ -110,12 +110,21 @@ fn broken_mails(templates: &Templates, user_type: &UserType) -> Vec<String> {
         verification_url => "https://id.example.com/User1/verify?token=x",
         reset_url => "https://id.example.com/User1/reset_password_form?token=x",
         requested_at => "2026-01-31 09:05 UTC",
+        changed_at => "2026-01-31 09:05 UTC",
         expires_in_hours => "24",
         expires_in_minutes => "30",
     };
-    ["mail_email_verify", "mail_already_registered", "registration"]
-        .into_iter()
-        .filter_map(|name| templates.render_mail(user_type, name, &values).err())
-        .map(|error| error.to_string())
-        .collect()
+    [
+        "mail_email_verify",
+        "mail_already_registered",
+        "mail_address_change",
+        "mail_address_changed",
+        "mail_password_reset",
+        "mail_password_changed",
+        "registration",
+    ]
+    .into_iter()
+    .filter_map(|name| templates.render_mail(user_type, name, &values).err())
+    .map(|error| error.to_string())
+    .collect()
 }

@@ -26,6 +26,7 @@ pub const VARIABLES: &[&str] = &[
     "USER_TYPES",
     "PASSWORD_POLICY",
     "ACCESS_TOKEN_MINUTES",
+    "ATTRIBUTES_SCHEMA",
     "JWT_ALGORITHM",
     "JWT_SECRET",
     "ARGON2_MEMORY_KIB",

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     config::source::Reader,
     domain::{
+        attributes::AttributesSchema,
         password::PasswordPolicy,
         session::SessionPolicy,
         user_type::{UserType, parse_user_types},
@@ -18,6 +19,8 @@ pub struct TypeSettings {
     pub password_policy: PasswordPolicy,
     /// Lifetimes.
     pub sessions: SessionPolicy,
+    /// Of its own fields.
+    pub attributes: Option<AttributesSchema>,
 }
 
 /// Settings of all, in the order in which they were listed.
@@ -60,6 +63,18 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
             "is not between 5 and 30",
             "Write a number of minutes from 5 to 30",
         ),
+        None => {}
+    }
+    let (name, path) = of_type(reader, "ATTRIBUTES_SCHEMA", user_type);
+    match path.map(std::fs::read_to_string) {
+        Some(Ok(text)) => match AttributesSchema::parse(&text) {
+            Ok(schema) => settings.attributes = Some(schema),
+            Err(error) => reader.report(&name, error.to_string(), "Mend the file that it names"),
+        },
+        Some(Err(error)) => {
+            let says = format!("names a file that can't be read ({})", error.kind());
+            reader.report(&name, says, "Name a file with a JSON Schema, or unset it");
+        }
         None => {}
     }
     settings

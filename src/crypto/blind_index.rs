@@ -116,6 +116,12 @@ impl IndexSlots {
         ]
     }
 
+    /// The same for the phone.
+    #[must_use]
+    pub fn phone_candidates(&self) -> [Candidate; 2] {
+        [Candidate::new(0, &self.phone_ix_0), Candidate::new(1, &self.phone_ix_1)]
+    }
+
     /// No identifier at all: every slot holds the id.
     #[must_use]
     pub fn unused(id: &AccountId) -> Self {
@@ -127,6 +133,16 @@ impl IndexSlots {
             username_ix_1: slot(),
             phone_ix_0: slot(),
             phone_ix_1: slot(),
+        }
+    }
+
+    /// The same with another's address.
+    #[must_use]
+    pub fn with_email_of(self, other: Self) -> Self {
+        Self {
+            email_ix_0: other.email_ix_0,
+            email_ix_1: other.email_ix_1,
+            ..self
         }
     }
 
@@ -181,6 +197,11 @@ impl<'a> BlindIndexer<'a> {
     /// The same for a username.
     pub fn find_username(self, username: &Username) -> Result<Vec<Candidate>, MissingKey> {
         self.candidates(Identifier::Username, username.index_form())
+    }
+
+    /// The same for a phone.
+    pub fn find_phone(self, phone: &Phone) -> Result<Vec<Candidate>, MissingKey> {
+        self.candidates(Identifier::Phone, phone.expose())
     }
 
     /// The slots of account `id` with these identifiers.

@@ -106,6 +106,12 @@ impl DataKeys {
         sealed.open(&self.field_key::<F>(key), self.place())
     }
 
+    /// Whose they are.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
     fn field_key<F: Field>(&self, key: &Numbered) -> Zeroizing<[u8; 32]> {
         let info = join(&[DOMAIN, self.user_type.as_str().as_bytes(), F::NAME.as_bytes()]);
         let mut out = Zeroizing::new([0; 32]);

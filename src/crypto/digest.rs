@@ -1,11 +1,16 @@
-//! Digests of link tokens: what is stored instead of the token, bound to the purpose it is good for.
+//! Digests of link tokens and codes: what is stored instead of them, bound to what they are good for.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    crypto::encoding::join,
+    crypto::{
+        encoding::{hmac_sha256, join},
+        keyring::{KeyUse, Keyring, MissingKey},
+    },
     domain::{
         challenge::Purpose,
+        code::OtpCode,
+        ids::{AccountId, ChallengeId},
         token::{LinkToken, TokenDigest},
         user_type::UserType,
     },
@@ -23,4 +28,51 @@ pub fn link_digest(user_type: &UserType, purpose: Purpose, token: &LinkToken) ->
         token.expose_random(),
     ]);
     TokenDigest::new(Sha256::digest(&message).into())
+}
+
+/// HMAC-SHA-256 under the active `otp` key over domain, user type, account, challenge and code. A code has 20 bits of
+/// entropy: without the key, whoever has the digest would try them all.
+pub fn code_digest(
+    keyring: &Keyring,
+    user_type: &UserType,
+    account_id: &AccountId,
+    challenge: &ChallengeId,
+    code: &OtpCode,
+) -> Result<TokenDigest, MissingKey> {
+    let key = keyring.active(&KeyUse::Otp)?;
+    Ok(TokenDigest::new(hmac_sha256(
+        &key.material,
+        &code_message(user_type, account_id, challenge, code),
+    )))
+}
+
+/// Whether `digest` is of this code, under any key that may still be read with; in constant time.
+#[must_use]
+pub fn code_matches(
+    keyring: &Keyring,
+    user_type: &UserType,
+    account_id: &AccountId,
+    challenge: &ChallengeId,
+    code: &OtpCode,
+    digest: &TokenDigest,
+) -> bool {
+    let message = code_message(user_type, account_id, challenge, code);
+    keyring
+        .all_readable(&KeyUse::Otp)
+        .any(|key| TokenDigest::new(hmac_sha256(&key.material, &message)) == *digest)
+}
+
+fn code_message(
+    user_type: &UserType,
+    account_id: &AccountId,
+    challenge: &ChallengeId,
+    code: &OtpCode,
+) -> zeroize::Zeroizing<Vec<u8>> {
+    zeroize::Zeroizing::new(join(&[
+        b"sealgate/code/v1",
+        user_type.as_str().as_bytes(),
+        account_id.as_str().as_bytes(),
+        challenge.as_str().as_bytes(),
+        code.expose().as_bytes(),
+    ]))
 }

@@ -26,6 +26,7 @@ use crate::{
 };
 
 const TYPE: &str = "at+jwt";
+const RECEIPT_TYPE: &str = "erasure-receipt+jwt";
 const LEEWAY: Duration = Duration::from_secs(30);
 const LONGEST: usize = 4096;
 const CLIENT_ID: &str = "sealgate";
@@ -68,6 +69,29 @@ struct Claims {
     amr: Vec<AuthenticationMethod>,
     ut: UserType,
     role: Role,
+}
+
+/// What was erased.
+#[derive(Debug)]
+pub struct Receipt {
+    /// Of which population.
+    pub user_type: UserType,
+    /// The account's id, which from now on names nobody.
+    pub account_id: AccountId,
+    /// When.
+    pub erased_at: Timestamp,
+    /// Numbers of the data keys that were destroyed.
+    pub keys: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ReceiptClaims<'r> {
+    iss: String,
+    sub: &'r AccountId,
+    ut: &'r UserType,
+    iat: i64,
+    erased: &'static str,
+    keys: &'r [String],
 }
 
 /// Why a token is refused. Never told to the client, who learns `invalid_token` only.
@@ -145,6 +169,25 @@ impl TokenSigner {
         jsonwebtoken::encode(&header, &body, &key.encoding)
             .map(AccessToken::new)
             .map_err(|_| MissingKey(KeyUse::Token.name()))
+    }
+
+    /// Signs what was erased, when, and which keys were destroyed, under a type of its own that no verifier of access
+    /// tokens takes.
+    pub fn sign_receipt(&self, receipt: &Receipt) -> Result<String, MissingKey> {
+        let keyring = self.keyring.current();
+        let key = self.active_key(&keyring)?;
+        let mut header = Header::new(key.algorithm);
+        header.typ = Some(RECEIPT_TYPE.to_owned());
+        header.kid = Some(key.kid);
+        let body = ReceiptClaims {
+            iss: self.issuer(&receipt.user_type),
+            sub: &receipt.account_id,
+            ut: &receipt.user_type,
+            iat: receipt.erased_at.as_secs(),
+            erased: "account",
+            keys: &receipt.keys,
+        };
+        jsonwebtoken::encode(&header, &body, &key.encoding).map_err(|_| MissingKey(KeyUse::Token.name()))
     }
 
     /// Verifies a token that claims to be of `user_type`.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     clock::Timestamp, country::CountryCode, email::Email, ids::AccountId, person_name::PersonName, phone::Phone,
-    username::Username,
+    private::Private, username::Username,
 };
 
 /// Whether the account may be used.
@@ -67,6 +67,8 @@ pub struct NewPerson {
     pub phone: Option<Phone>,
     /// As given: `US` or `+1`.
     pub country_code: Option<CountryCode>,
+    /// A JSON object that the user type's schema accepted.
+    pub attributes: Option<Private>,
 }
 
 /// The opened account, as its owner may see it.

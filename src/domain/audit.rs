@@ -24,6 +24,24 @@ pub enum AuditEvent {
     PasswordRehashed,
     /// A message was given up.
     MessageDead,
+    /// A mailed link set a new password.
+    PasswordReset,
+    /// The profile was changed.
+    ProfileUpdated,
+    /// Another address was asked for.
+    AddressChangeRequested,
+    /// The changed address was confirmed.
+    AddressChanged,
+    /// A code was asked for.
+    PhoneCodeRequested,
+    /// A code was wrong, late or one too many.
+    PhoneCodeRefused,
+    /// The number was confirmed.
+    PhoneVerified,
+    /// The account was erased.
+    AccountErased,
+    /// Somebody filled in a field that people don't see.
+    RobotSuspected,
 }
 
 /// How it ended.

@@ -19,6 +19,16 @@ pub enum MessageKind {
     ForgottenPassword,
     /// To an account: the link that sets a new password.
     ResetPassword,
+    /// To an account: its password was changed.
+    PasswordChanged,
+    /// To a changed address: the link that confirms it; or, where it has an account, that it has one.
+    ChangeAddress,
+    /// To the address an account had before: it has another now.
+    AddressChanged,
+    /// To an account's phone: a code.
+    PhoneCode,
+    /// Nobody reads it: what is left of an erased account is removed.
+    Erase,
 }
 
 impl MessageKind {
@@ -26,8 +36,16 @@ impl MessageKind {
     #[must_use]
     pub const fn useful_for(self) -> Duration {
         match self {
-            Self::ConfirmAddress | Self::ResendConfirmation | Self::Welcome => Duration::from_hours(24),
+            Self::ConfirmAddress
+            | Self::ResendConfirmation
+            | Self::Welcome
+            | Self::PasswordChanged
+            | Self::ChangeAddress
+            | Self::AddressChanged => Duration::from_hours(24),
             Self::ForgottenPassword | Self::ResetPassword => Duration::from_mins(30),
+            Self::PhoneCode => Duration::from_mins(5),
+            // Until it is done.
+            Self::Erase => Duration::from_hours(24 * 365 * 100),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! [`private::Private`].
 
 pub mod account;
+pub mod attributes;
 pub mod audit;
 pub mod challenge;
 pub mod clock;

@@ -59,6 +59,21 @@ impl Phone {
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
+
+    /// Whether a text can be sent there: a number in use, of a type that takes texts. Not judged when it is stored.
+    #[must_use]
+    pub fn is_textable(&self) -> bool {
+        use phonenumber::Type::{FixedLineOrMobile, Mobile, PersonalNumber};
+        // The number is E.164 already, which is all that the library's own parser is trusted with.
+        let Ok(number) = phonenumber::parse(None, self.expose()) else {
+            return false;
+        };
+        number.is_valid()
+            && matches!(
+                number.number_type(&DATABASE),
+                Mobile | FixedLineOrMobile | PersonalNumber
+            )
+    }
 }
 
 impl fmt::Debug for Phone {
@@ -242,6 +257,14 @@ mod tests {
         for text in texts {
             assert_eq!(parse(text, ""), Err(error), "{text:?}");
         }
+    }
+
+    #[test]
+    fn only_numbers_that_take_texts_are_textable() {
+        let textable = |text: &str| Phone::parse(text, None).unwrap().is_textable();
+        assert!(textable("+12025550123") && textable("+491701234567") && textable("+447400123456"));
+        assert!(!textable("+1234567890"), "no such number");
+        assert!(!textable("+442079460000") && !textable("+493012345678"), "landlines");
     }
 
     #[test]

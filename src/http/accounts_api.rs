@@ -1,4 +1,4 @@
-//! Create, verify, resend, profile.
+//! Create, verify, resend.
 
 use poem::{IntoResponse as _, Request, Response, http::StatusCode};
 use poem_openapi::{
@@ -10,19 +10,17 @@ use poem_openapi::{
 use crate::{
     http::{
         body::Body,
-        caller::SignedIn,
-        dto::{Address, Create, Created, Message, ProfileSchema, Verify},
+        dto::{Address, Create, Created, Message, Verify},
         middleware::request_id::WasHead,
         negotiate::{is_api_client, prefers_html},
         pages::Pages,
         population::Population,
         problem::Problem,
-        refusals::{BODY, CONFLICT, NOBODY, PARAMETER, Refused},
+        refusals::{BODY, CONFLICT, PARAMETER, Refused},
     },
     service::{
         Failure,
         confirm::{Confirmed, confirm},
-        profile::profile,
         register::register,
         resend_confirmation::resend_confirmation,
     },
@@ -120,6 +118,7 @@ impl AccountsApi {
     ) -> Result<LinkResponse, Refused<BODY>> {
         // Who fills in what people don't see is told that it worked.
         let message = if body.0.is_robot {
+            tracing::info!("a robot filled in the trap of the confirmation page");
             Message {
                 message: CONFIRMED.to_owned(),
             }
@@ -150,14 +149,6 @@ impl AccountsApi {
         Ok(AcceptedResponse::Accepted(Json(Message {
             message: "If a registration waits for this address, a new mail is on its way.".to_owned(),
         })))
-    }
-
-    /// One's own profile
-    #[oai(path = "/", method = "get", operation_id = "profile")]
-    async fn profile(&self, signed_in: SignedIn) -> Result<Json<ProfileSchema>, Refused<NOBODY>> {
-        Ok(Json(
-            profile(&signed_in.population.core, &signed_in.caller).await?.into(),
-        ))
     }
 }
 

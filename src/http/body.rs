@@ -28,6 +28,8 @@ pub trait Dto: Sized + Send {
     type Schema: Type;
     /// Whether a form with the same names is taken too.
     const TAKES_FORM: bool;
+    /// Whether there must be one.
+    const IS_REQUIRED: bool = true;
     /// Whether the form is what the document shows first.
     const PREFERS_FORM: bool = false;
     /// Reads the members. `None` only when a mistake was noted.
@@ -59,7 +61,7 @@ impl<'a, T: Dto> ApiExtractor<'a> for Body<T> {
         Some(MetaRequest {
             description: None,
             content,
-            required: true,
+            required: T::IS_REQUIRED,
         })
     }
 

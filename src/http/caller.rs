@@ -1,12 +1,17 @@
 //! A caller who proved who they are: the only way to routes that need one is to take a [`SignedIn`].
 
-use poem::{Request, RequestBody, http::header};
+use poem::{
+    Request, RequestBody,
+    http::{StatusCode, header},
+};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaOAuthFlow, MetaOAuthFlows, MetaSecurityScheme, Registry},
 };
 
 use crate::{
+    crypto::blind_index::BlindIndexer,
+    domain::{email::Email, phone::Phone},
     http::{population::Population, problem::Problem, refusals::missing_token},
     service::authenticate::{Caller, authenticate},
 };
@@ -42,8 +47,58 @@ impl<'a> ApiExtractor<'a> for SignedIn {
         let caller = authenticate(&population.core, &population.user_type, token)
             .await
             .map_err(Problem::from)?;
-        Ok(Self { caller, population })
+        let signed_in = Self { caller, population };
+        signed_in.refuse_others(request)?;
+        Ok(signed_in)
     }
+}
+
+impl SignedIn {
+    /// Old clients name an account in the query: theirs is accepted, another's is 403.
+    fn refuse_others(&self, request: &Request) -> Result<(), Problem> {
+        let query = request.uri().query().unwrap_or_default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let is_own = match name.as_ref() {
+                "id" => value == self.caller.account.id.as_str(),
+                "email" => Email::parse(&value).is_ok_and(|email| self.is_own_email(&email)),
+                "phone" => Phone::parse(&value, None).is_ok_and(|phone| self.is_own_phone(&phone)),
+                _ => true,
+            };
+            if !is_own {
+                return Err(not_own_account());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is the caller's own address.
+    #[must_use]
+    pub fn is_own_email(&self, email: &Email) -> bool {
+        let (keyring, slots) = (
+            self.population.core.keyring.current(),
+            self.caller.security.slots.email_candidates(),
+        );
+        BlindIndexer::new(&keyring, &self.population.user_type)
+            .find_email(email)
+            .is_ok_and(|candidates| candidates.iter().any(|candidate| slots.contains(candidate)))
+    }
+
+    fn is_own_phone(&self, phone: &Phone) -> bool {
+        let (keyring, slots) = (
+            self.population.core.keyring.current(),
+            self.caller.security.slots.phone_candidates(),
+        );
+        BlindIndexer::new(&keyring, &self.population.user_type)
+            .find_phone(phone)
+            .is_ok_and(|candidates| candidates.iter().any(|candidate| slots.contains(candidate)))
+    }
+}
+
+/// The request names an account that is not the caller's.
+#[must_use]
+pub fn not_own_account() -> Problem {
+    let detail = "The request names an account that is not yours. Leave `id`, `email` and `phone` out.";
+    Problem::new(StatusCode::FORBIDDEN, "not_own_account", detail)
 }
 
 /// The password flow of OAuth 2, so that Swagger UI can sign in.

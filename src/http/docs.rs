@@ -8,6 +8,9 @@ use crate::{
     http::{
         accounts_api::AccountsApi,
         per_user_type::{PerUserType, with_user_types},
+        phone_api::PhoneApi,
+        profile_api::ProfileApi,
+        recovery_api::RecoveryApi,
         sessions_api::SessionsApi,
     },
 };
@@ -20,10 +23,22 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'un
 const DESCRIPTION: &str = "Accounts, sign-in and sessions for client apps. Every user type has the same routes under \
      its own path; its tokens are good nowhere else. Errors are problems (RFC 9457) with a stable `code`.";
 
-type Apis = (PerUserType<AccountsApi>, PerUserType<SessionsApi>);
+type Apis = (
+    PerUserType<AccountsApi>,
+    PerUserType<SessionsApi>,
+    PerUserType<ProfileApi>,
+    PerUserType<PhoneApi>,
+    PerUserType<RecoveryApi>,
+);
 
 fn service() -> OpenApiService<Apis, ()> {
-    let apis = (PerUserType(AccountsApi), PerUserType(SessionsApi));
+    let apis = (
+        PerUserType(AccountsApi),
+        PerUserType(SessionsApi),
+        PerUserType(ProfileApi),
+        PerUserType(PhoneApi),
+        PerUserType(RecoveryApi),
+    );
     OpenApiService::new(apis, "Sealgate", env!("CARGO_PKG_VERSION")).description(DESCRIPTION)
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
-use crate::{domain::private::Refusal, http::problem::FieldProblem};
+use crate::{domain::private::Refusal, http::problem::FieldProblem, service::update_profile::Patch};
 
 /// The value of a member. Text is wiped on drop: it may be a password.
 pub enum Value {
@@ -17,6 +17,8 @@ pub enum Value {
     Integer(i64),
     /// `null`: as if the member were absent.
     Null,
+    /// An object; of repeated names within it the last counts.
+    Object(serde_json::Map<String, serde_json::Value>),
     /// Anything else.
     Other,
 }
@@ -55,8 +57,11 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(Value::Other)
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-                while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
-                Ok(Value::Other)
+                let mut object = serde_json::Map::new();
+                while let Some((name, value)) = map.next_entry()? {
+                    object.insert(name, value);
+                }
+                Ok(Value::Object(object))
             }
         }
         deserializer.deserialize_any(AnyValue)
@@ -147,7 +152,7 @@ impl Fields {
         match self.take(name)? {
             Value::Text(text) => Some(text),
             Value::Null => None,
-            Value::Bool(_) | Value::Integer(_) | Value::Other => {
+            Value::Bool(_) | Value::Integer(_) | Value::Object(_) | Value::Other => {
                 self.refuse(name, "wrong_type", "Send a string.");
                 None
             }
@@ -164,10 +169,77 @@ impl Fields {
                 "false" | "0" | "off" | "no" => return false,
                 _ => {}
             },
-            Some(Value::Integer(_) | Value::Other) => {}
+            Some(Value::Integer(_) | Value::Object(_) | Value::Other) => {}
         }
         self.refuse(name, "wrong_type", "Send `true` or `false`.");
         default
+    }
+
+    /// A text to set, `null` to remove, or nothing to keep.
+    pub fn patch<T, E: Refusal>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<Patch<T>> {
+        if self.takes_null(name) {
+            return Some(Patch::Remove);
+        }
+        if !self.has(name) {
+            return Some(Patch::Keep);
+        }
+        let text = self.optional(name);
+        self.parse(name, text, parse).map(Patch::Set)
+    }
+
+    /// Whether the member is there.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(known, _)| known == name)
+    }
+
+    /// Whether the member is `null`; then it is read.
+    pub fn takes_null(&mut self, name: &str) -> bool {
+        let is_null = self
+            .members
+            .iter()
+            .any(|(known, value)| known == name && matches!(value, Value::Null));
+        if is_null {
+            self.take(name);
+        }
+        is_null
+    }
+
+    /// An object that may be there.
+    pub fn object(&mut self, name: &str) -> Option<serde_json::Map<String, serde_json::Value>> {
+        match self.take(name)? {
+            Value::Object(object) => Some(object),
+            Value::Null => None,
+            _ => {
+                self.refuse(name, "wrong_type", "Send an object.");
+                None
+            }
+        }
+    }
+
+    /// A whole number that may be there; a form's digits count.
+    pub fn integer(&mut self, name: &str) -> Option<i64> {
+        let number = match self.take(name)? {
+            Value::Integer(number) => Some(number),
+            Value::Null => return None,
+            Value::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.refuse(name, "wrong_type", "Send a whole number.");
+        }
+        number
+    }
+
+    /// A member as JSON, whatever it is.
+    pub fn json(&mut self, name: &str) -> Option<serde_json::Value> {
+        Some(match self.take(name)? {
+            Value::Text(text) => text.as_str().into(),
+            Value::Bool(value) => value.into(),
+            Value::Integer(number) => number.into(),
+            Value::Object(object) => object.into(),
+            Value::Null | Value::Other => serde_json::Value::Null,
+        })
     }
 
     /// Reads a member without looking at it.

@@ -11,8 +11,16 @@ use crate::{
     crypto::password_hasher,
     http::problem::Problem,
     service::{
-        Failure, authenticate::AuthenticateError, confirm::ConfirmError, refresh::RefreshError,
-        register::RegisterError, sign_in::SignInError,
+        Failure,
+        authenticate::AuthenticateError,
+        confirm::ConfirmError,
+        erase_account::EraseError,
+        phone_codes::{SendCodeError, VerifyCodeError},
+        refresh::RefreshError,
+        register::RegisterError,
+        reset_password::ResetError,
+        sign_in::SignInError,
+        update_profile::UpdateError,
     },
     storage::StoreError,
 };
@@ -133,6 +141,101 @@ impl From<AuthenticateError> for Problem {
             )
             .with_header("www-authenticate", "Bearer error=\"invalid_token\""),
             AuthenticateError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+/// The sign-in is too old for what can't be undone (RFC 9470).
+fn stale_sign_in() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "insufficient_user_authentication",
+        "This needs a sign-in of the last five minutes. Sign in again.",
+    )
+    .with_header(
+        "www-authenticate",
+        "Bearer error=\"insufficient_user_authentication\", max_age=300",
+    )
+}
+
+/// The account of a token that was good a moment ago is gone.
+fn gone() -> Problem {
+    AuthenticateError::InvalidToken.into()
+}
+
+impl From<ResetError> for Problem {
+    fn from(error: ResetError) -> Self {
+        match error {
+            ResetError::LinkInvalid => ConfirmError::LinkInvalid.into(),
+            ResetError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<UpdateError> for Problem {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::VersionConflict => Self::new(
+                StatusCode::CONFLICT,
+                "version_conflict",
+                "The profile was changed since you read it. Read it again, then send your change.",
+            ),
+            UpdateError::UsernameTaken => RegisterError::UsernameTaken.into(),
+            UpdateError::StaleSignIn => stale_sign_in(),
+            UpdateError::Gone => gone(),
+            UpdateError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<SendCodeError> for Problem {
+    fn from(error: SendCodeError) -> Self {
+        match error {
+            SendCodeError::NoPhone => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "phone_missing",
+                "Your profile has no phone number. Send one as `phone`.",
+            ),
+            SendCodeError::NotTextable => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "phone_not_textable",
+                "Texts can't be sent to this number. Use a mobile number, with `+` and its country's code.",
+            ),
+            SendCodeError::TooSoon { retry_after } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "code_sent_recently",
+                "A code was sent a moment ago. Wait before you ask for another.",
+            )
+            .with_header("retry-after", retry_after.as_secs().max(1).to_string()),
+            SendCodeError::StaleSignIn => stale_sign_in(),
+            SendCodeError::Gone => gone(),
+            SendCodeError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<VerifyCodeError> for Problem {
+    fn from(error: VerifyCodeError) -> Self {
+        match error {
+            VerifyCodeError::Refused => Self::new(
+                StatusCode::BAD_REQUEST,
+                "code_invalid",
+                "The code is wrong, too old, or was tried too often. Ask for another.",
+            ),
+            VerifyCodeError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::StaleSignIn => stale_sign_in(),
+            EraseError::WrongPassword => {
+                Self::new(StatusCode::FORBIDDEN, "wrong_password", "The password is not right.")
+            }
+            EraseError::Gone => gone(),
+            EraseError::Failure(failure) => failure.into(),
         }
     }
 }

@@ -94,7 +94,7 @@ fn verification_url(deliverer: &Deliverer, user_type: &str, token: &Private) -> 
 
 /// The name to greet a stranger by. Whoever registers chooses it and may not be who reads it: one that a mail client
 /// would turn into a link is left out.
-fn greeting(name: &str) -> &str {
+pub(in crate::jobs) fn greeting(name: &str) -> &str {
     let is_dotted_word = |word: &str| {
         word.split('.')
             .collect::<Vec<_>>()

@@ -16,13 +16,16 @@ use crate::{
         user_type::UserType,
     },
     jobs::{
-        already_registered, confirm_address,
+        account_links, already_registered, confirm_address, erase,
         health::ProviderHealth,
         mailer::{Delivery, Mail, Mailer},
+        notices,
         outcome::Outcome,
+        phone_code,
         queue::Job,
         relay::HoldsOutbox,
-        resend, welcome,
+        requests,
+        sms::Sms,
     },
     service::{Core, Failure},
     storage::{Change, Documents, Ref, change},
@@ -35,6 +38,8 @@ pub struct Deliverer {
     pub core: Arc<Core>,
     /// Mails out.
     pub mailer: Mailer,
+    /// Texts out.
+    pub sms: Sms,
     /// Mail texts.
     pub templates: Templates,
     /// What links begin with; ends with `/`.
@@ -74,7 +79,7 @@ impl Deliverer {
         let (message, user_type) = (&job.message, &job.message.user_type);
         let stores = &self.core.stores;
         let Some(account_id) = &message.account_id else {
-            return resend::run(self, &Ref::new(user_type, message.message_id.clone())).await;
+            return requests::run(self, &Ref::new(user_type, message.message_id.clone())).await;
         };
         let key = Ref::new(user_type, account_id.clone());
         if let Some(registration) = stores.registrations.find(&key).await?
@@ -91,8 +96,15 @@ impl Deliverer {
         if let Some(account) = stores.accounts.find(&key).await?
             && let Some(entry) = account.outbox.get(&message.message_id)
         {
+            let id = &message.message_id;
+            if let Some(template) = notices::template(entry.kind) {
+                return notices::run(self, &key, id, template).await;
+            }
             return match entry.kind {
-                MessageKind::Welcome => welcome::run(self, &key, &message.message_id).await,
+                MessageKind::ResetPassword => account_links::reset_password(self, &key, id).await,
+                MessageKind::ChangeAddress => account_links::change_address(self, &key, id).await,
+                MessageKind::PhoneCode => phone_code::run(self, &key, id).await,
+                MessageKind::Erase => erase::run(self, &key).await,
                 kind => {
                     self.unexpected(&*stores.accounts, &key, &message.message_id, kind)
                         .await

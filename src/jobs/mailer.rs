@@ -1,9 +1,6 @@
 //! Mails out: one enum, so that what production may use is decided in one place.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use lettre::{
     Address, Message,
@@ -12,6 +9,7 @@ use lettre::{
 
 use crate::{
     domain::{clock::Timestamp, email::Email, ids::MessageId},
+    jobs::files::write_whole,
     templates::MailText,
 };
 
@@ -74,7 +72,7 @@ impl Mailer {
         match &self.transport {
             Transport::Directory(folder) => {
                 let (folder, name, bytes) = (folder.clone(), format!("{}.eml", mail.id), message.formatted());
-                let written = tokio::task::spawn_blocking(move || write(&folder, &name, &bytes)).await;
+                let written = tokio::task::spawn_blocking(move || write_whole(&folder, &name, &bytes)).await;
                 match written {
                     Ok(Ok(())) => Delivery::Accepted,
                     Ok(Err(_)) | Err(_) => Delivery::Later("the outbox folder can't be written"),
@@ -99,27 +97,6 @@ impl Mailer {
             ))
             .ok()
     }
-}
-
-/// Whole or not at all, and under the message's own name: a second try replaces the first and doubles nothing.
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    use std::{
-        fs,
-        io::Write as _,
-        os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let draft = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&draft, folder.join(name))?;
-    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

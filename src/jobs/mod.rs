@@ -8,17 +8,22 @@
 //! To add a message: a [`MessageKind`](crate::domain::message::MessageKind), a file here that prepares it, its arm in
 //! [`deliver`], and its three templates.
 
+pub mod account_links;
 pub mod already_registered;
 pub mod confirm_address;
 pub mod deliver;
+pub mod erase;
+pub mod files;
 pub mod hand_over;
 pub mod health;
 pub mod mailer;
+pub mod notices;
 pub mod outcome;
+pub mod phone_code;
 pub mod queue;
 pub mod relay;
-pub mod resend;
+pub mod requests;
 pub mod schedule;
+pub mod sms;
 pub mod sqlite_queue;
-pub mod welcome;
 pub mod worker;

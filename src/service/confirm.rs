@@ -17,7 +17,7 @@ use crate::{
         token::LinkToken,
         user_type::UserType,
     },
-    service::{core::Core, failure::Failure},
+    service::{change_address::confirm_change, core::Core, failure::Failure},
     storage::{
         Inserted, Ref, Unique,
         accounts::{AccountRecord, NewAccount},
@@ -46,15 +46,17 @@ pub enum ConfirmError {
     Failure(#[from] Failure),
 }
 
-/// Confirms the registration that `token` belongs to.
+/// Confirms the registration, or the change of address, that `token` belongs to.
 pub async fn confirm(core: &Core, user_type: &UserType, token: &str) -> Result<Confirmed, ConfirmError> {
     let token = LinkToken::parse(token).ok_or(ConfirmError::LinkInvalid)?;
     let key = Ref::new(user_type, token.account_id().clone());
     let digest = link_digest(user_type, Purpose::ConfirmAddress, &token);
-    let registration = core.stores.registrations.find(&key).await.map_err(Failure::from)?;
-    let registration = registration
-        .filter(|registration| registration.is_confirmed_by(&digest, core.clock.now()))
-        .ok_or(ConfirmError::LinkInvalid)?;
+    let Some(registration) = core.stores.registrations.find(&key).await.map_err(Failure::from)? else {
+        return confirm_change(core, user_type, &token).await;
+    };
+    if !registration.is_confirmed_by(&digest, core.clock.now()) {
+        return Err(ConfirmError::LinkInvalid);
+    }
     Ok(make_account(core, registration).await?)
 }
 

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     crypto::{keyring::SharedKeyring, password_hasher::PasswordHasher, token_signer::TokenSigner},
-    domain::{clock::Clock, entropy::Entropy, password::PasswordPolicy, session::SessionPolicy, user_type::UserType},
+    domain::{
+        attributes::AttributesSchema, clock::Clock, entropy::Entropy, password::PasswordPolicy, session::SessionPolicy,
+        user_type::UserType,
+    },
     service::vault::Vault,
     storage::{Stores, outbox::HandOver},
 };
@@ -16,6 +19,8 @@ pub struct UserTypeSettings {
     pub password_policy: PasswordPolicy,
     /// Lifetimes.
     pub sessions: SessionPolicy,
+    /// Of the user type's own fields; none without one.
+    pub attributes: Option<AttributesSchema>,
 }
 
 /// The service without its edges. Shared by HTTP and jobs behind an [`Arc`].

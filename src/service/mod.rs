@@ -6,20 +6,29 @@
 //! To add one: a file here with the command it takes, its outcome and its errors; its place in `http/problem.rs`
 //! (which does not compile until every variant has one); its route or job.
 
+pub mod accounts;
 pub mod audit;
 pub mod authenticate;
+pub mod change_address;
 pub mod confirm;
 pub mod core;
+pub mod erase_account;
 pub mod failure;
+pub mod forget_password;
+pub mod fresh;
 pub mod keyring;
+pub mod phone_codes;
 pub mod profile;
 pub mod refresh;
 pub mod register;
+pub mod requests;
 pub mod resend_confirmation;
+pub mod reset_password;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;
 pub mod sweep;
+pub mod update_profile;
 pub mod vault;
 
 pub use core::{Core, UserTypeSettings};

@@ -10,12 +10,14 @@ use crate::{
     domain::{
         challenge::{Challenge, Purpose},
         clock::Timestamp,
-        ids::AccountId,
+        ids::{AccountId, ChallengeId, MessageId},
+        message::MessageKind,
+        token::TokenDigest,
         user_type::UserType,
     },
     storage::{
         documents::{Documents, Record, Ref, StoreError},
-        outbox::Outbox,
+        outbox::{Outbox, OutboxEntry},
         profile::SealedProfile,
     },
 };
@@ -99,6 +101,39 @@ impl AccountRecord {
             self.security = replacement;
         }
         is_expected
+    }
+
+    /// Puts a challenge in place of the last one of its purpose.
+    pub fn challenge(&mut self, purpose: Purpose, id: ChallengeId, now: Timestamp) -> &Challenge {
+        let challenge = Challenge::make(id, purpose, now, self.challenges.get(&purpose));
+        self.challenges.entry(purpose).insert_entry(challenge).into_mut()
+    }
+
+    /// Whether a link's digest meets the pending challenge.
+    #[must_use]
+    pub fn is_met(&self, purpose: Purpose, digest: &TokenDigest, now: Timestamp) -> bool {
+        self.challenges
+            .get(&purpose)
+            .is_some_and(|challenge| challenge.is_met_by(digest, now))
+    }
+
+    /// Makes the account a tombstone: nobody's person, found by nobody, good for nothing. `security` is the
+    /// tombstone's; the one entry left removes the rest.
+    pub fn erase(
+        &mut self,
+        expected_rev_sec: u64,
+        security: SignedSecurity,
+        erase: &MessageId,
+        now: Timestamp,
+    ) -> bool {
+        if !self.replace_security(expected_rev_sec, security) {
+            return false;
+        }
+        self.sealed = None;
+        self.challenges.clear();
+        self.outbox = Outbox::with(erase, OutboxEntry::new(MessageKind::Erase, now));
+        self.updated_at = now;
+        true
     }
 }
 

@@ -120,6 +120,14 @@ impl Outbox {
         self.settle();
     }
 
+    /// Adds a message in place of those of its kind that still wait: what they carry is void from now on.
+    pub fn push_instead(&mut self, id: &MessageId, entry: OutboxEntry) {
+        self.entries.retain(|known, waiting| {
+            waiting.kind != entry.kind || waiting.state != DeliveryState::Pending || known == id.as_str()
+        });
+        self.push(id, entry);
+    }
+
     /// The earliest due time, or [`Timestamp::NEVER`].
     #[must_use]
     pub fn due(&self) -> Timestamp {
@@ -169,6 +177,28 @@ impl Outbox {
         })
     }
 
+    /// Notes that the first byte of a text message may be leaving: from here on it is never sent again.
+    pub fn begin_sending(&mut self, id: &MessageId) -> bool {
+        self.entries.get_mut(id.as_str()).is_some_and(|entry| {
+            entry.state = DeliveryState::Sending;
+            true
+        })
+    }
+
+    /// Buries a text message that was found as `sending` after its worker's lease: whether it left, nobody knows.
+    pub fn bury_interrupted(&mut self, id: &MessageId, now: Timestamp) -> bool {
+        let interrupted = self
+            .entries
+            .get_mut(id.as_str())
+            .filter(|entry| entry.state == DeliveryState::Sending && entry.lease.is_none_or(|until| now >= until));
+        let found = interrupted.is_some();
+        if let Some(entry) = interrupted {
+            entry.state = DeliveryState::Dead;
+        }
+        self.settle();
+        found
+    }
+
     /// Removes a message: the provider has it, or it has become pointless.
     pub fn complete(&mut self, id: &MessageId) -> bool {
         let removed = self.entries.remove(id.as_str()).is_some();
@@ -182,6 +212,7 @@ impl Outbox {
         entry.attempt = entry.attempt.saturating_add(1);
         entry.lease = None;
         entry.due = now.plus(back_off(entry.attempt, jitter));
+        entry.state = DeliveryState::Pending;
         if is_final || entry.due >= entry.expires_at {
             entry.state = DeliveryState::Dead;
             entry.link = None;

@@ -50,7 +50,7 @@ impl SealedProfile {
             last_name: keys.seal(&person.last_name),
             phone: person.phone.as_ref().map(|phone| keys.seal(phone)),
             country_code: person.country_code.as_ref().map(|code| keys.seal(code)),
-            attributes: None,
+            attributes: person.attributes.as_ref().map(|text| keys.seal(text)),
         }
     }
 
@@ -63,6 +63,7 @@ impl SealedProfile {
             last_name: keys.open(&self.last_name)?,
             phone: self.phone.as_ref().map(|sealed| keys.open(sealed)).transpose()?,
             country_code: self.country_code.as_ref().map(|sealed| keys.open(sealed)).transpose()?,
+            attributes: self.attributes.as_ref().map(|sealed| keys.open(sealed)).transpose()?,
         })
     }
 }

@@ -43,7 +43,9 @@ pub struct WithProblems<E> {
 
 /// Routes that a mailed link leads to.
 fn is_link_route(path: &str) -> bool {
-    path.ends_with("/verify")
+    ["/verify", "/reset_password", "/reset_password_form"]
+        .iter()
+        .any(|route| path.ends_with(route))
 }
 
 impl<E: Endpoint> Endpoint for WithProblems<E> {

@@ -1,18 +1,16 @@
 //! What routes take and give, and its twin in the document.
 
+pub mod phone;
+pub mod profile;
+pub mod recovery;
+
 use poem_openapi::Object;
 use zeroize::Zeroizing;
 
 use crate::{
     domain::{
-        account::{NewPerson, Profile},
-        country::CountryCode,
-        email::Email,
-        password::Password,
-        person_name::PersonName,
-        phone::Phone,
-        private::Private,
-        username::Username,
+        account::NewPerson, country::CountryCode, email::Email, password::Password, person_name::PersonName,
+        phone::Phone, private::Private, username::Username,
     },
     http::{body::Dto, fields::Fields, population::Population},
     service::{sessions::TokenPair, sign_in::SignIn},
@@ -36,6 +34,8 @@ pub struct CreateSchema {
     password: String,
     /// 3 to 64 letters, digits, `.`, `_`, `-`; signs in beside the address. Unique within the user type, and public.
     username: Option<String>,
+    /// The user type's own fields, as its schema says.
+    attributes: Option<serde_json::Value>,
     /// Accepted and ignored: only the mailed link verifies an address.
     #[oai(deprecated)]
     is_email_verified: Option<bool>,
@@ -51,6 +51,7 @@ impl poem_openapi::types::Example for CreateSchema {
             country_code: Some("US".into()),
             password: "SecureP@ssw0rd123!".into(),
             username: Some("ada".into()),
+            attributes: None,
             is_email_verified: None,
         }
     }
@@ -78,6 +79,8 @@ impl Dto for Create {
         let password = fields.required("password");
         let username = fields.optional("username");
         fields.ignore("is_email_verified");
+        let asked_attributes = fields.has("attributes");
+        let attributes = profile::read_attributes(fields, population);
 
         let context: Vec<&str> = [&first_name, &last_name, &username]
             .into_iter()
@@ -114,6 +117,7 @@ impl Dto for Create {
         if (asked_phone && phone.is_none())
             || (asked_country && country_code.is_none())
             || (username_given && username.is_none())
+            || (asked_attributes && attributes.is_none())
         {
             return None;
         }
@@ -125,6 +129,7 @@ impl Dto for Create {
                 last_name: last_name?,
                 phone,
                 country_code,
+                attributes: attributes.flatten(),
             },
             password: password?,
         })
@@ -359,57 +364,6 @@ impl From<TokenPair> for Tokens {
             expires_in: pair.expires_in.as_secs(),
             refresh_token: pair.refresh.expose().to_owned(),
             refresh_expires_in: pair.refresh_expires_in.as_secs(),
-        }
-    }
-}
-
-/// An account as its owner sees it.
-#[derive(Object)]
-#[oai(rename = "Profile")]
-pub struct ProfileSchema {
-    id: String,
-    username: Option<String>,
-    first_name: String,
-    last_name: String,
-    email: String,
-    phone: Option<String>,
-    country_code: Option<String>,
-    /// The country's English name, where the code names exactly one.
-    country: Option<String>,
-    is_email_verified: bool,
-    is_phone_verified: bool,
-    mfa_enabled: bool,
-    role: String,
-    /// RFC 3339, UTC.
-    created_at: String,
-    /// RFC 3339, UTC.
-    updated_at: String,
-    /// Counts the profile's changes.
-    version: u64,
-}
-
-impl From<Profile> for ProfileSchema {
-    fn from(profile: Profile) -> Self {
-        let person = profile.person;
-        Self {
-            id: profile.id.to_string(),
-            username: person.username.map(|username| username.expose().to_owned()),
-            first_name: person.first_name.expose().to_owned(),
-            last_name: person.last_name.expose().to_owned(),
-            email: person.email.expose().to_owned(),
-            phone: person.phone.map(|phone| phone.expose().to_owned()),
-            country: person
-                .country_code
-                .as_ref()
-                .and_then(|code| code.country().map(str::to_owned)),
-            country_code: person.country_code.map(|code| code.expose().to_owned()),
-            is_email_verified: profile.is_email_verified,
-            is_phone_verified: profile.is_phone_verified,
-            mfa_enabled: profile.is_mfa_enabled,
-            role: profile.role.as_str().to_owned(),
-            created_at: profile.created_at.to_string(),
-            updated_at: profile.updated_at.to_string(),
-            version: profile.version,
         }
     }
 }

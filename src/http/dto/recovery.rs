@@ -1,0 +1,70 @@
+//! A forgotten password.
+
+use poem_openapi::Object;
+
+use crate::{
+    domain::{password::Password, private::Private},
+    http::{body::Dto, fields::Fields, population::Population},
+};
+
+/// A new password.
+#[derive(Object)]
+#[oai(example, rename = "ResetPassword")]
+pub struct ResetSchema {
+    /// What stands behind `token=` in the mailed link; may stand in the query instead.
+    token: Option<String>,
+    /// By the user type's policy.
+    password: String,
+    /// A trap for robots; leave it out.
+    website: Option<String>,
+}
+
+impl poem_openapi::types::Example for ResetSchema {
+    fn example() -> Self {
+        Self {
+            token: Some("dXNyX…".into()),
+            password: "An0ther-SecureP@ssw0rd".into(),
+            website: None,
+        }
+    }
+}
+
+/// A new password, read.
+#[derive(Debug)]
+pub struct Reset {
+    /// The link's token, if it stood in the body.
+    pub token: Option<Private>,
+    /// The new password.
+    pub password: Password,
+    /// Somebody filled in the field that people don't see.
+    pub is_robot: bool,
+}
+
+impl Dto for Reset {
+    type Schema = ResetSchema;
+    const TAKES_FORM: bool = true;
+    const PREFERS_FORM: bool = true;
+
+    fn read(fields: &mut Fields, population: &Population) -> Option<Self> {
+        let token = fields
+            .optional("token")
+            .map(|text| Private::new(text.as_str().to_owned()));
+        let is_robot = fields.optional("website").is_some_and(|text| !text.is_empty());
+        let password = fields.required("password")?;
+        let policy = population.core.settings(&population.user_type).password_policy;
+        let context = [population.user_type.as_str(), "sealgate"];
+        match Password::parse_new(password.as_str().to_owned(), &policy, &context) {
+            Ok(password) => Some(Self {
+                token,
+                password,
+                is_robot,
+            }),
+            Err(refusals) => {
+                for refusal in &refusals {
+                    fields.refuse_with("password", refusal);
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Codes to one's phone.
+
+use poem_openapi::{ApiResponse, OpenApi, param::Query, payload::Json};
+
+use crate::{
+    http::{
+        body::Body,
+        caller::SignedIn,
+        dto::{
+            Message,
+            phone::{CodeSent, OtpPhone, VerifyOtp},
+        },
+        problem::Problem,
+        refusals::{BODY, FORBIDDEN, NOBODY, PARAMETER, Refused},
+    },
+    service::phone_codes::{VerifyCodeError, send_code, verify_code},
+};
+
+/// The routes.
+#[derive(Clone, Debug)]
+pub struct PhoneApi;
+
+/// The code is on its way.
+#[derive(ApiResponse)]
+enum CodeSentResponse {
+    /// The code is on its way.
+    #[oai(status = 202)]
+    Accepted(Json<CodeSent>),
+}
+
+#[OpenApi]
+impl PhoneApi {
+    /// Send a code to one's phone
+    ///
+    /// To the profile's number, or to another that becomes the profile's, unverified. The answer names the code and never
+    /// holds it. Codes are spaced out: a minute after the first, then twice as long each time.
+    #[oai(path = "/otp_phone", method = "post", operation_id = "otp_phone")]
+    async fn otp_phone(
+        &self,
+        signed_in: SignedIn,
+        body: Body<OtpPhone>,
+    ) -> Result<CodeSentResponse, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
+        let (core, caller) = (&signed_in.population.core, &signed_in.caller);
+        let (challenge, lifetime) = send_code(core, caller, body.0.0.as_ref()).await?;
+        Ok(CodeSentResponse::Accepted(Json(CodeSent {
+            message: "A code is on its way to your phone.".to_owned(),
+            otp: challenge.to_string(),
+            expires_in: lifetime.as_secs(),
+        })))
+    }
+
+    /// Verify one's phone
+    ///
+    /// Five tries a code, ten an hour.
+    #[oai(path = "/verify_otp_phone", method = "post", operation_id = "verify_otp_phone")]
+    async fn verify_otp_phone(
+        &self,
+        signed_in: SignedIn,
+        body: Body<VerifyOtp>,
+    ) -> Result<Json<Message>, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
+        Ok(verify(&signed_in, &body.0).await?)
+    }
+
+    /// Verify one's phone (GET)
+    ///
+    /// The same by GET.
+    #[oai(
+        path = "/verify_otp_phone",
+        method = "get",
+        operation_id = "verify_otp_phone_get",
+        deprecated
+    )]
+    async fn verify_otp_phone_get(
+        &self,
+        signed_in: SignedIn,
+        /// What `otp_phone` answered as `otp`.
+        token: Query<Option<String>>,
+        /// The six digits of the text.
+        otp: Query<Option<String>>,
+    ) -> Result<Json<Message>, Refused<{ PARAMETER | NOBODY | FORBIDDEN }>> {
+        Ok(verify(&signed_in, &VerifyOtp::from_query(token.0.as_deref(), otp.0.as_deref())).await?)
+    }
+}
+
+async fn verify(signed_in: &SignedIn, sent: &VerifyOtp) -> Result<Json<Message>, Problem> {
+    let (Some(challenge), Some(code)) = (&sent.challenge, &sent.code) else {
+        return Err(VerifyCodeError::Refused.into());
+    };
+    verify_code(&signed_in.population.core, &signed_in.caller, challenge, code).await?;
+    Ok(Json(Message {
+        message: "Your phone is verified.".to_owned(),
+    }))
+}

@@ -1,0 +1,86 @@
+//! One's own account: shown, changed, deleted.
+
+use poem::http::StatusCode;
+use poem_openapi::{OpenApi, payload::Json};
+
+use crate::{
+    http::{
+        body::Body,
+        caller::{SignedIn, not_own_account},
+        dto::profile::{Delete, Deleted, ProfileSchema, ProfileUpdate},
+        problem::Problem,
+        refusals::{BODY, CONFLICT, FORBIDDEN, NOBODY, Refused},
+    },
+    service::{authenticate::Caller, erase_account::erase_account, profile::profile, update_profile::update_profile},
+};
+
+/// The routes.
+#[derive(Clone, Debug)]
+pub struct ProfileApi;
+
+#[OpenApi]
+impl ProfileApi {
+    /// One's own profile
+    #[oai(path = "/", method = "get", operation_id = "profile")]
+    async fn profile(&self, signed_in: SignedIn) -> Result<Json<ProfileSchema>, Refused<{ NOBODY | FORBIDDEN }>> {
+        Ok(Json(
+            profile(&signed_in.population.core, &signed_in.caller).await?.into(),
+        ))
+    }
+
+    /// Change one's own profile
+    ///
+    /// Any of its fields; `null` removes an optional one, and what only the service changes may be sent back as it is.
+    /// Another address takes effect when the link mailed to it is confirmed; another number is unverified at once. Both
+    /// need a sign-in of the last five minutes.
+    #[oai(path = "/update", method = "put", operation_id = "update")]
+    async fn update(
+        &self,
+        signed_in: SignedIn,
+        body: Body<ProfileUpdate>,
+    ) -> Result<Json<ProfileSchema>, Refused<{ BODY | NOBODY | FORBIDDEN | CONFLICT }>> {
+        let (core, caller) = (&signed_in.population.core, &signed_in.caller);
+        let shown: ProfileSchema = profile(core, caller).await?.into();
+        let changed = body.0.changed_read_only(&shown);
+        if !changed.is_empty() {
+            let detail = "Only the service changes these members.";
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "read_only", detail).with_errors(changed);
+            return Err(problem.into());
+        }
+        let (account, security) = update_profile(core, caller, &body.0.update).await?;
+        let session_id = caller.session_id.clone();
+        let now = Caller {
+            account,
+            security,
+            session_id,
+            authenticated_at: caller.authenticated_at,
+        };
+        Ok(Json(profile(core, &now).await?.into()))
+    }
+
+    /// Delete one's own account
+    ///
+    /// Proven by the password, or by a sign-in of the last five minutes. The account's keys are destroyed: no copy of the
+    /// database opens its data any more. The receipt says what was erased, and when.
+    #[oai(path = "/delete", method = "delete", operation_id = "delete")]
+    async fn delete(
+        &self,
+        signed_in: SignedIn,
+        body: Body<Delete>,
+    ) -> Result<Json<Deleted>, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
+        let is_own_id = body
+            .0
+            .id
+            .as_ref()
+            .is_none_or(|id| *id == signed_in.caller.account.id.as_str());
+        let is_own_email = body.0.email.as_ref().is_none_or(|email| signed_in.is_own_email(email));
+        if !is_own_id || !is_own_email {
+            return Err(not_own_account().into());
+        }
+        let receipt = erase_account(&signed_in.population.core, &signed_in.caller, body.0.password).await?;
+        Ok(Json(Deleted {
+            message: "Your account and everything in it is deleted.".to_owned(),
+            receipt,
+        }))
+    }
+}

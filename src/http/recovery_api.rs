@@ -1,0 +1,164 @@
+//! A forgotten password.
+
+use poem::{Request, http::StatusCode};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::Query,
+    payload::{Html, Json},
+};
+
+use crate::{
+    domain::{email::Email, password::PasswordPolicy},
+    http::{
+        body::Body,
+        dto::{Address, Message, recovery::Reset},
+        negotiate::prefers_html,
+        pages::Pages,
+        population::Population,
+        problem::{FieldProblem, Problem},
+        refusals::{BODY, PARAMETER, Refused, internal},
+    },
+    service::{forget_password::forget_password, reset_password::reset_password},
+};
+
+/// The routes.
+#[derive(Clone, Debug)]
+pub struct RecoveryApi;
+
+/// Done, or will be.
+#[derive(ApiResponse)]
+enum AskedResponse {
+    /// The same for every address, known or not.
+    #[oai(status = 202)]
+    Accepted(Json<Message>),
+}
+
+/// A page for a person, a message for a program.
+#[derive(ApiResponse)]
+enum ResetResponse {
+    /// The password is set.
+    #[oai(status = 200)]
+    Message(Json<Message>),
+    /// The same as a page.
+    #[oai(status = 200)]
+    Page(Html<String>),
+}
+
+#[OpenApi]
+impl RecoveryApi {
+    /// Ask for a new password
+    ///
+    /// The same answer for every address. Where it has an account, a link is mailed that works once, for 30 minutes.
+    #[oai(path = "/forget_password", method = "post", operation_id = "forget_password")]
+    async fn forget_password(
+        &self,
+        population: Population,
+        body: Body<Address>,
+    ) -> Result<AskedResponse, Refused<BODY>> {
+        Ok(ask(&population, &body.0.0).await?)
+    }
+
+    /// Ask for a new password (GET)
+    ///
+    /// The same by GET.
+    #[oai(
+        path = "/forget_password",
+        method = "get",
+        operation_id = "forget_password_get",
+        deprecated
+    )]
+    async fn forget_password_get(
+        &self,
+        population: Population,
+        /// The address, known or not.
+        email: Query<Option<String>>,
+    ) -> Result<AskedResponse, Refused<{ BODY | PARAMETER }>> {
+        let email =
+            Email::parse(email.0.as_deref().unwrap_or_default()).map_err(|refusal| invalid("email", &refusal))?;
+        Ok(ask(&population, &email).await?)
+    }
+
+    /// The form for a new password
+    ///
+    /// A page; the link's token is not used up.
+    #[oai(path = "/reset_password_form", method = "get", operation_id = "reset_password_form")]
+    async fn reset_password_form(
+        &self,
+        request: &Request,
+        population: Population,
+        /// What the mailed link carries.
+        token: Query<Option<String>>,
+    ) -> Result<Html<String>, Refused<PARAMETER>> {
+        let pages = request.data::<Pages>().ok_or_else(internal)?;
+        let rules = match population.core.settings(&population.user_type).password_policy {
+            PasswordPolicy::Default => {
+                "8 to 128 characters, with an upper-case and a lower-case letter, a digit and something else."
+            }
+            PasswordPolicy::Nist { .. } => "15 to 128 characters. Several words make a good password.",
+        };
+        let action = format!("/{}/reset_password", population.user_type);
+        let values = minijinja::context! { token => token.0.unwrap_or_default(), action, rules };
+        Ok(Html(pages.render(
+            Some(&population.user_type),
+            "pages/reset.html",
+            values,
+        )?))
+    }
+
+    /// Set a new password
+    ///
+    /// Uses the token of a mailed link up, sets the password and ends every session.
+    #[oai(path = "/reset_password", method = "post", operation_id = "reset_password")]
+    async fn reset_password(
+        &self,
+        request: &Request,
+        population: Population,
+        /// The link's token, if it does not stand in the body.
+        token: Query<Option<String>>,
+        body: Body<Reset>,
+    ) -> Result<ResetResponse, Refused<{ BODY | PARAMETER }>> {
+        let token = body
+            .0
+            .token
+            .as_ref()
+            .map(|token| token.expose().to_owned())
+            .or(token.0)
+            .unwrap_or_default();
+        if body.0.is_robot {
+            tracing::info!("a robot filled in the trap of the password page");
+        } else {
+            reset_password(&population.core, &population.user_type, &token, body.0.password).await?;
+        }
+        let message = "Your new password is set. Everybody who was signed in has been signed out.";
+        match request.data::<Pages>() {
+            Some(pages) if prefers_html(request) => Ok(ResetResponse::Page(Html(pages.success(
+                &population.user_type,
+                "Password set",
+                message,
+            )?))),
+            _ => Ok(ResetResponse::Message(Json(Message {
+                message: message.to_owned(),
+            }))),
+        }
+    }
+}
+
+async fn ask(population: &Population, email: &Email) -> Result<AskedResponse, Problem> {
+    forget_password(&population.core, &population.user_type, email).await?;
+    Ok(AskedResponse::Accepted(Json(Message {
+        message: "If this address has an account, a mail is on its way.".to_owned(),
+    })))
+}
+
+fn invalid(field: &str, refusal: &dyn crate::domain::private::Refusal) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "validation_failed",
+        format!("{field}: {refusal}"),
+    )
+    .with_errors(vec![FieldProblem {
+        field: field.to_owned(),
+        code: refusal.code().to_owned(),
+        detail: refusal.to_string(),
+    }])
+}

@@ -1,0 +1,115 @@
+//! What was asked about any address: found out here, where nobody waits for the answer, whether there is somebody to
+//! write to.
+
+use crate::{
+    crypto::blind_index::{BlindIndexer, Candidate},
+    domain::{
+        account::AccountStatus,
+        challenge::Purpose,
+        clock::Timestamp,
+        ids::{AccountId, ChallengeId, MessageId},
+        message::MessageKind,
+    },
+    jobs::deliver::Deliverer,
+    service::{Failure, accounts::find_verified, vault::request_keys},
+    storage::{
+        Change, Ref,
+        accounts::AccountRecord,
+        change,
+        outbox::{MessageRef, OutboxEntry},
+        registrations::RegistrationRecord,
+        requests::RequestRecord,
+    },
+};
+
+/// Handles one: message into the record it concerns, then the request away. Repeated after a crash, the message is
+/// there already.
+pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Failure> {
+    let core = &deliverer.core;
+    let now = core.clock.now();
+    let taken = change(&*core.stores.requests, key, |request: &mut RequestRecord| match request
+        .outbox
+        .take(&request.id, now)
+    {
+        Some(entry) => Change::Store(Some((entry.kind, request.address.clone()))),
+        None => Change::Leave(None),
+    })
+    .await?;
+    let Some(Some((kind, address))) = taken.into_value() else {
+        return Ok(());
+    };
+
+    let keyring = core.keyring.current();
+    let email = request_keys(&keyring, key)?.open(&address)?;
+    let candidates = BlindIndexer::new(&keyring, &key.user_type).find_email(&email)?;
+    let concerned = match kind {
+        MessageKind::ResendConfirmation => resend(deliverer, key, &candidates, now).await?,
+        MessageKind::ForgottenPassword => forgotten(deliverer, key, &candidates, now).await?,
+        _ => None,
+    };
+    if let Some(account_id) = concerned {
+        core.hand_over.offer(MessageRef {
+            message_id: key.id.clone(),
+            account_id: Some(account_id),
+            user_type: key.user_type.clone(),
+        });
+    }
+    core.stores.requests.delete(key).await?;
+    Ok(())
+}
+
+/// The newest registration that waits gets its mail again; the link mailed before stops working.
+async fn resend(
+    deliverer: &Deliverer,
+    key: &Ref<MessageId>,
+    candidates: &[Candidate],
+    now: Timestamp,
+) -> Result<Option<AccountId>, Failure> {
+    let registrations = &deliverer.core.stores.registrations;
+    let waiting = registrations.find_by_email(&key.user_type, candidates, now).await?;
+    let Some(newest) = waiting.first() else { return Ok(None) };
+    let registration = Ref::new(&key.user_type, newest.id.clone());
+    change(
+        &**registrations,
+        &registration,
+        |registration: &mut RegistrationRecord| {
+            registration
+                .outbox
+                .push_instead(&key.id, OutboxEntry::new(MessageKind::ConfirmAddress, now));
+            Change::Store(())
+        },
+    )
+    .await?;
+    Ok(Some(registration.id))
+}
+
+/// The account that is in use gets a challenge and the mail with its link, in one write.
+async fn forgotten(
+    deliverer: &Deliverer,
+    key: &Ref<MessageId>,
+    candidates: &[Candidate],
+    now: Timestamp,
+) -> Result<Option<AccountId>, Failure> {
+    let core = &deliverer.core;
+    let Some(found) = core.stores.accounts.find_by_email(&key.user_type, candidates).await? else {
+        return Ok(None);
+    };
+    let account = Ref::new(&key.user_type, found.id);
+    let is_active = |(_, security): &(AccountRecord, _)| -> bool {
+        let security: &crate::crypto::record_mac::Security = security;
+        security.status == AccountStatus::Active
+    };
+    if !find_verified(core, &account).await?.as_ref().is_some_and(is_active) {
+        return Ok(None);
+    }
+    let challenge_id = ChallengeId::make(now, &*core.entropy);
+    change(&*core.stores.accounts, &account, |account: &mut AccountRecord| {
+        account.challenge(Purpose::ResetPassword, challenge_id.clone(), now);
+        account
+            .outbox
+            .push_instead(&key.id, OutboxEntry::new(MessageKind::ResetPassword, now));
+        Change::Store(())
+    })
+    .await?;
+    Ok(Some(account.id))
+}

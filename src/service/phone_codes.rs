@@ -1,0 +1,225 @@
+//! Codes to a phone: asked for, charged, compared.
+//!
+//! A try is charged in a write of its own before the code is compared, so that a thousand who guess at once get five
+//! comparisons between them.
+
+use std::time::Duration;
+
+use crate::{
+    crypto::{blind_index::BlindIndexer, digest::code_matches},
+    domain::{
+        audit::{AuditEvent, Outcome},
+        challenge::Purpose,
+        clock::Timestamp,
+        code::OtpCode,
+        ids::ChallengeId,
+        message::MessageKind,
+        phone::Phone,
+    },
+    service::{
+        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
+        authenticate::Caller,
+        core::Core,
+        failure::Failure,
+        fresh::is_fresh,
+    },
+    storage::{Change, accounts::AccountRecord, change},
+};
+
+/// Why no code is sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendCodeError {
+    /// The profile has no number.
+    #[error("there is no number")]
+    NoPhone,
+    /// Not a number that takes texts.
+    #[error("the number takes no texts")]
+    NotTextable,
+    /// The last one was sent a moment ago.
+    #[error("too soon")]
+    TooSoon {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The sign-in is too old to enrol another number.
+    #[error("the sign-in is too old")]
+    StaleSignIn,
+    /// The account is gone.
+    #[error("the account is gone")]
+    Gone,
+    /// Not the caller's doing.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Asks for a code to the account's number, or to another that becomes the account's, unverified.
+pub async fn send_code(
+    core: &Core,
+    caller: &Caller,
+    enrol: Option<&Phone>,
+) -> Result<(ChallengeId, Duration), SendCodeError> {
+    let key = caller.key();
+    let keys = core.vault.open(&key).await?;
+    for _ in 0..ATTEMPTS {
+        let (account, security) = find_verified(core, &key).await?.ok_or(SendCodeError::Gone)?;
+        let sealed = account.sealed.as_ref().ok_or(SendCodeError::Gone)?;
+        let person = sealed.open(&keys).map_err(Failure::from)?;
+        let is_other =
+            enrol.is_some_and(|phone| person.phone.as_ref().is_none_or(|own| own.expose() != phone.expose()));
+        if is_other && !is_fresh(core, caller) {
+            return Err(SendCodeError::StaleSignIn);
+        }
+        let phone = enrol.or(person.phone.as_ref()).ok_or(SendCodeError::NoPhone)?;
+        if !phone.is_textable() {
+            return Err(SendCodeError::NotTextable);
+        }
+        let enrolled = if is_other {
+            let keyring = core.keyring.current();
+            let slots = BlindIndexer::new(&keyring, &key.user_type)
+                .slots(&key.id, &person.email, person.username.as_ref(), Some(phone))
+                .map_err(Failure::from)?;
+            let signed = sign(core, &key, &security, |next| {
+                next.slots = slots;
+                next.is_phone_verified = false;
+            })?;
+            Some((signed, keys.seal(phone)))
+        } else {
+            None
+        };
+        let (message_id, entry) = message(core, MessageKind::PhoneCode);
+        let now = core.clock.now();
+        let id = ChallengeId::make(now, &*core.entropy);
+        let step = change(&*core.stores.accounts, &key, |stored: &mut AccountRecord| {
+            if let Some(last) = stored.challenges.get(&Purpose::VerifyPhone)
+                && now < last.may_repeat_at()
+            {
+                return Change::Leave(Step::TooSoon(last.may_repeat_at()));
+            }
+            if let Some((signed, sealed_phone)) = &enrolled {
+                let is_stored = stored.replace_security(security.rev_sec, signed.clone());
+                let Some(sealed) = stored.sealed.as_mut().filter(|_| is_stored) else {
+                    return Change::Leave(Step::Overtaken);
+                };
+                sealed.phone = Some(sealed_phone.clone());
+                stored.version += 1;
+                stored.updated_at = now;
+            }
+            stored.challenge(Purpose::VerifyPhone, id.clone(), now);
+            stored.outbox.push_instead(&message_id, entry.clone());
+            Change::Store(Step::Done)
+        })
+        .await
+        .map_err(Failure::from)?;
+        match step.into_value() {
+            Some(Step::Done) => {
+                hand_over(core, &key, message_id);
+                core.note(
+                    &key.user_type,
+                    &key.id,
+                    AuditEvent::PhoneCodeRequested,
+                    Outcome::Success,
+                )
+                .await;
+                return Ok((id, Purpose::VerifyPhone.lifetime()));
+            }
+            Some(Step::TooSoon(at)) => {
+                return Err(SendCodeError::TooSoon {
+                    retry_after: at.since(now),
+                });
+            }
+            Some(Step::Overtaken) => {}
+            None => return Err(SendCodeError::Gone),
+        }
+    }
+    Err(contended().into())
+}
+
+enum Step {
+    Done,
+    TooSoon(Timestamp),
+    Overtaken,
+}
+
+/// Why the number stays unverified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyCodeError {
+    /// Wrong, late, replaced by a later one, or one try too many: one answer for all.
+    #[error("the code is not valid")]
+    Refused,
+    /// Not the caller's doing.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Verifies the number by the code that was sent for `challenge`.
+pub async fn verify_code(
+    core: &Core,
+    caller: &Caller,
+    challenge: &ChallengeId,
+    code: &OtpCode,
+) -> Result<(), VerifyCodeError> {
+    let key = caller.key();
+    let now = core.clock.now();
+    let charged = change(&*core.stores.accounts, &key, |account: &mut AccountRecord| {
+        let pending = account
+            .challenges
+            .get_mut(&Purpose::VerifyPhone)
+            .filter(|pending| pending.id == *challenge);
+        match pending.and_then(|pending| pending.charge(now)) {
+            Some(digest) => Change::Store(Some(digest)),
+            None => Change::Leave(None),
+        }
+    })
+    .await
+    .map_err(Failure::from)?;
+    let digest = charged.into_value().flatten();
+    let is_right = digest.is_some_and(|digest| {
+        code_matches(
+            &core.keyring.current(),
+            &key.user_type,
+            &key.id,
+            challenge,
+            code,
+            &digest,
+        )
+    });
+    if !is_right {
+        core.note(&key.user_type, &key.id, AuditEvent::PhoneCodeRefused, Outcome::Refused)
+            .await;
+        return Err(VerifyCodeError::Refused);
+    }
+    for _ in 0..ATTEMPTS {
+        let Some((_, security)) = find_verified(core, &key).await? else {
+            return Err(VerifyCodeError::Refused);
+        };
+        let signed = sign(core, &key, &security, |next| next.is_phone_verified = true)?;
+        let consumed = change(&*core.stores.accounts, &key, |account: &mut AccountRecord| {
+            let is_pending = account
+                .challenges
+                .get(&Purpose::VerifyPhone)
+                .is_some_and(|pending| pending.id == *challenge);
+            if !is_pending {
+                return Change::Leave(false);
+            }
+            if !account.replace_security(security.rev_sec, signed.clone()) {
+                return Change::Leave(true);
+            }
+            account.challenges.remove(&Purpose::VerifyPhone);
+            account.version += 1;
+            account.updated_at = now;
+            Change::Store(true)
+        })
+        .await
+        .map_err(Failure::from)?;
+        match consumed {
+            crate::storage::Changed::Stored(_) => {
+                core.note(&key.user_type, &key.id, AuditEvent::PhoneVerified, Outcome::Success)
+                    .await;
+                return Ok(());
+            }
+            crate::storage::Changed::Left(true) => {}
+            _ => return Err(VerifyCodeError::Refused),
+        }
+    }
+    Err(contended().into())
+}

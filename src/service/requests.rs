@@ -1,0 +1,39 @@
+//! What is asked about any address, known or not: stored, answered, and looked into by the worker alone.
+
+use crate::{
+    domain::{email::Email, ids::MessageId, message::MessageKind, user_type::UserType},
+    service::{core::Core, failure::Failure, vault::request_keys},
+    storage::{
+        Ref, SCHEMA,
+        outbox::{MessageRef, Outbox, OutboxEntry},
+        requests::RequestRecord,
+    },
+};
+
+/// Stores the request: one insert and one hand-over, whatever the address.
+pub(in crate::service) async fn ask(
+    core: &Core,
+    user_type: &UserType,
+    email: &Email,
+    kind: MessageKind,
+) -> Result<(), Failure> {
+    let now = core.clock.now();
+    let key = Ref::new(user_type, MessageId::make(now, &*core.entropy));
+    let entry = OutboxEntry::new(kind, now);
+    let request = RequestRecord {
+        id: key.id.clone(),
+        user_type: user_type.clone(),
+        schema: SCHEMA,
+        rev: 0,
+        address: request_keys(&core.keyring.current(), &key)?.seal(email),
+        expires_at: entry.expires_at,
+        outbox: Outbox::with(&key.id, entry),
+    };
+    core.stores.requests.insert(&request).await?;
+    core.hand_over.offer(MessageRef {
+        message_id: key.id,
+        account_id: None,
+        user_type: key.user_type,
+    });
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Sets a new password by a mailed link: one write uses the link up, changes the password, ends every session and
+//! queues the notice.
+
+use std::sync::Arc;
+
+use crate::{
+    crypto::{digest::link_digest, record_mac::Security},
+    domain::{
+        account::AccountStatus,
+        audit::{AuditEvent, Outcome},
+        challenge::Purpose,
+        message::MessageKind,
+        password::Password,
+        token::{LinkToken, TokenDigest},
+        user_type::UserType,
+    },
+    service::{
+        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
+        core::Core,
+        failure::Failure,
+    },
+    storage::{Change, Ref, accounts::AccountRecord, change},
+};
+
+/// Why the password stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ResetError {
+    /// Garbled, used, expired, replaced by a later mail, or of another user type: one answer for all.
+    #[error("the link is not valid")]
+    LinkInvalid,
+    /// Not the caller's doing.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+enum Step {
+    Done,
+    LinkGone,
+    Overtaken,
+}
+
+/// Sets `password`.
+pub async fn reset_password(
+    core: &Core,
+    user_type: &UserType,
+    token: &str,
+    password: Password,
+) -> Result<(), ResetError> {
+    let token = LinkToken::parse(token).ok_or(ResetError::LinkInvalid)?;
+    let key = Ref::new(user_type, token.account_id().clone());
+    let digest = link_digest(user_type, Purpose::ResetPassword, &token);
+    let usable = |found: &(AccountRecord, Security)| is_usable(core, found, &digest);
+    // Before the hash: a garbled link must not cost one.
+    find_verified(core, &key)
+        .await?
+        .filter(usable)
+        .ok_or(ResetError::LinkInvalid)?;
+    let password_hash = core.hasher.hash(Arc::new(password)).await.map_err(Failure::from)?;
+
+    for _ in 0..ATTEMPTS {
+        let (_, security) = find_verified(core, &key)
+            .await?
+            .filter(usable)
+            .ok_or(ResetError::LinkInvalid)?;
+        let signed = sign(core, &key, &security, |next| {
+            next.password_hash = Some(password_hash.clone());
+            next.epoch += 1;
+            next.kept_session = None;
+        })?;
+        let (message_id, entry) = message(core, MessageKind::PasswordChanged);
+        let now = core.clock.now();
+        let step = change(&*core.stores.accounts, &key, |account: &mut AccountRecord| {
+            if !account.is_met(Purpose::ResetPassword, &digest, now) {
+                return Change::Leave(Step::LinkGone);
+            }
+            if !account.replace_security(security.rev_sec, signed.clone()) {
+                return Change::Leave(Step::Overtaken);
+            }
+            account.challenges.remove(&Purpose::ResetPassword);
+            account.outbox.push(&message_id, entry.clone());
+            Change::Store(Step::Done)
+        })
+        .await
+        .map_err(Failure::from)?;
+        match step.into_value() {
+            Some(Step::Done) => {
+                hand_over(core, &key, message_id);
+                core.note(user_type, &key.id, AuditEvent::PasswordReset, Outcome::Success)
+                    .await;
+                return Ok(());
+            }
+            Some(Step::Overtaken) => {}
+            Some(Step::LinkGone) | None => return Err(ResetError::LinkInvalid),
+        }
+    }
+    Err(contended().into())
+}
+
+fn is_usable(core: &Core, (account, security): &(AccountRecord, Security), digest: &TokenDigest) -> bool {
+    security.status == AccountStatus::Active && account.is_met(Purpose::ResetPassword, digest, core.clock.now())
+}

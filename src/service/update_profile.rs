@@ -1,0 +1,227 @@
+//! Changes one's own profile. Another address takes effect when its link is confirmed; another number is unverified
+//! at once; both need a fresh sign-in.
+
+use crate::{
+    crypto::{blind_index::BlindIndexer, data_key::DataKeys, record_mac::Security},
+    domain::{
+        audit::{AuditEvent, Outcome},
+        challenge::Purpose,
+        country::CountryCode,
+        email::Email,
+        ids::ChallengeId,
+        message::MessageKind,
+        person_name::PersonName,
+        phone::Phone,
+        private::Private,
+        username::Username,
+    },
+    service::{
+        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
+        authenticate::Caller,
+        core::Core,
+        failure::Failure,
+        fresh::is_fresh,
+    },
+    storage::{Change, Changed, StoreError, accounts::AccountRecord, change, profile::SealedProfile},
+};
+
+/// One optional field of the profile.
+#[derive(Debug, Default)]
+pub enum Patch<T> {
+    /// As it is.
+    #[default]
+    Keep,
+    /// No more.
+    Remove,
+    /// This from now on.
+    Set(T),
+}
+
+/// What to change.
+#[derive(Debug, Default)]
+pub struct Update {
+    /// Another given name.
+    pub first_name: Option<PersonName>,
+    /// Another family name.
+    pub last_name: Option<PersonName>,
+    /// Another address.
+    pub email: Option<Email>,
+    /// Another username, or none.
+    pub username: Patch<Username>,
+    /// Another number, or none.
+    pub phone: Patch<Phone>,
+    /// Another country code, or none.
+    pub country_code: Patch<CountryCode>,
+    /// Other attributes: a JSON object that its schema accepted.
+    pub attributes: Patch<Private>,
+    /// The profile's version that the client has seen.
+    pub version: Option<u64>,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// The profile was changed since the client read it.
+    #[error("the profile has another version")]
+    VersionConflict,
+    /// Usernames are public by nature: a taken one is told.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// The sign-in is too old for another address or number.
+    #[error("the sign-in is too old")]
+    StaleSignIn,
+    /// The account is gone.
+    #[error("the account is gone")]
+    Gone,
+    /// Not the caller's doing.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Applies `update`; answers the account as it is then.
+pub async fn update_profile(
+    core: &Core,
+    caller: &Caller,
+    update: &Update,
+) -> Result<(AccountRecord, Security), UpdateError> {
+    let key = caller.key();
+    let keys = core.vault.open(&key).await?;
+    for _ in 0..ATTEMPTS {
+        let (account, security) = find_verified(core, &key).await?.ok_or(UpdateError::Gone)?;
+        if update.version.is_some_and(|seen| seen != account.version) {
+            return Err(UpdateError::VersionConflict);
+        }
+        let sealed = account.sealed.as_ref().ok_or(UpdateError::Gone)?;
+        let plan = plan(core, &key.user_type, &keys, sealed, &security, update)?;
+        if plan.needs_fresh && !is_fresh(core, caller) {
+            return Err(UpdateError::StaleSignIn);
+        }
+        let signed = if plan.security == security {
+            None
+        } else {
+            let next = plan.security.clone();
+            Some(sign(core, &key, &security, |slot| *slot = next)?)
+        };
+        let (message_id, mut link) = message(core, MessageKind::ChangeAddress);
+        link.to = plan.new_email.map(|email| keys.seal(email));
+        let challenge_id = ChallengeId::make(core.clock.now(), &*core.entropy);
+        let now = core.clock.now();
+        let changed = change(&*core.stores.accounts, &key, |stored: &mut AccountRecord| {
+            if stored.version != account.version || stored.sealed.is_none() {
+                return Change::Leave(());
+            }
+            if let Some(signed) = &signed
+                && !stored.replace_security(security.rev_sec, signed.clone())
+            {
+                return Change::Leave(());
+            }
+            stored.sealed = Some(plan.sealed.clone());
+            if link.to.is_some() {
+                stored.challenge(Purpose::ChangeAddress, challenge_id.clone(), now);
+                stored.outbox.push_instead(&message_id, link.clone());
+            }
+            stored.version += 1;
+            stored.updated_at = now;
+            Change::Store(())
+        })
+        .await
+        .map_err(Failure::from)?;
+        match changed {
+            Changed::Stored(()) => {
+                if plan.new_email.is_some() {
+                    hand_over(core, &key, message_id);
+                    let event = AuditEvent::AddressChangeRequested;
+                    core.note(&key.user_type, &key.id, event, Outcome::Success).await;
+                }
+                core.note(&key.user_type, &key.id, AuditEvent::ProfileUpdated, Outcome::Success)
+                    .await;
+                return find_verified(core, &key).await?.ok_or(UpdateError::Gone);
+            }
+            Changed::Left(()) => {}
+            Changed::Taken(_) => return Err(UpdateError::UsernameTaken),
+            Changed::Missing => return Err(UpdateError::Gone),
+        }
+    }
+    Err(contended().into())
+}
+
+struct Plan<'u> {
+    sealed: SealedProfile,
+    security: Security,
+    new_email: Option<&'u Email>,
+    needs_fresh: bool,
+}
+
+fn plan<'u>(
+    core: &Core,
+    user_type: &crate::domain::user_type::UserType,
+    keys: &DataKeys,
+    current: &SealedProfile,
+    security: &Security,
+    update: &'u Update,
+) -> Result<Plan<'u>, Failure> {
+    let mut sealed = current.clone();
+    let mut next = security.clone();
+    let mut needs_fresh = false;
+    if let Some(name) = &update.first_name {
+        sealed.first_name = keys.seal(name);
+    }
+    if let Some(name) = &update.last_name {
+        sealed.last_name = keys.seal(name);
+    }
+    apply(&update.country_code, &mut sealed.country_code, |code| keys.seal(code));
+    apply(&update.attributes, &mut sealed.attributes, |text| keys.seal(text));
+    apply(&update.username, &mut sealed.username, |name| keys.seal(name));
+
+    let person = current.open(keys)?;
+    let is_same_phone = match &update.phone {
+        Patch::Keep => true,
+        Patch::Remove => person.phone.is_none(),
+        Patch::Set(phone) => person.phone.as_ref().is_some_and(|old| old.expose() == phone.expose()),
+    };
+    if !is_same_phone {
+        needs_fresh = true;
+        next.is_phone_verified = false;
+        apply(&update.phone, &mut sealed.phone, |phone| keys.seal(phone));
+    }
+
+    let mut new_email = None;
+    if let Some(email) = &update.email {
+        if email.index_form() == person.email.index_form() {
+            // Another spelling of the confirmed address.
+            sealed.email = keys.seal(email);
+        } else {
+            needs_fresh = true;
+            sealed.email_pending = Some(keys.seal(email));
+            new_email = Some(email);
+        }
+    }
+
+    let username = chosen(&update.username, person.username.as_ref());
+    let phone = chosen(&update.phone, person.phone.as_ref());
+    let keyring = core.keyring.current();
+    let id: crate::domain::ids::AccountId = keys.owner().parse().map_err(|_| StoreError::Damaged("an id".into()))?;
+    next.slots = BlindIndexer::new(&keyring, user_type).slots(&id, &person.email, username, phone)?;
+    Ok(Plan {
+        sealed,
+        security: next,
+        new_email,
+        needs_fresh,
+    })
+}
+
+fn apply<T, S>(patch: &Patch<T>, field: &mut Option<S>, seal: impl FnOnce(&T) -> S) {
+    match patch {
+        Patch::Keep => {}
+        Patch::Remove => *field = None,
+        Patch::Set(value) => *field = Some(seal(value)),
+    }
+}
+
+fn chosen<'t, T>(patch: &'t Patch<T>, current: Option<&'t T>) -> Option<&'t T> {
+    match patch {
+        Patch::Keep => current,
+        Patch::Remove => None,
+        Patch::Set(value) => Some(value),
+    }
+}
