@@ -10,8 +10,18 @@
 //! concrete adapters together. `tests/rules` checks every `use crate::` line against this; Cargo features make the
 //! outer arrows a compile error.
 
+#[cfg(all(feature = "jobs", feature = "sqlite"))]
+pub mod app;
 pub mod config;
 pub mod crypto;
+#[cfg(all(feature = "jobs", feature = "sqlite"))]
+pub mod doctor;
 pub mod domain;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "jobs")]
+pub mod jobs;
+pub mod process;
 pub mod service;
 pub mod storage;
+pub mod templates;

@@ -1,2 +1,145 @@
-//! Server.
-fn main() {}
+//! The server and its command line.
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use sealgate::{
+    app::{Server, World},
+    config::{Config, ConfigProblem, Source, environment::Environment},
+    doctor,
+    http::{docs, server::Limits},
+    process,
+};
+
+/// Authentication service whose users' personal data is sealed field by field.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API (the default)
+    Serve,
+    /// Say what is wrong with the configuration and how to mend it
+    Doctor,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Key-encryption keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Make the key file, if there is none
+    New,
+}
+
+fn main() -> ExitCode {
+    process::prepare();
+    let arguments = Arguments::parse();
+    let config = match Source::from_environment(Path::new("."))
+        .map_err(|problem| vec![problem])
+        .and_then(|source| Config::load(&source))
+    {
+        Ok(config) => config,
+        Err(problems) => return refuse(&problems),
+    };
+    match run(arguments.command.unwrap_or(Command::Serve), config) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "sealgate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn refuse(problems: &[ConfigProblem]) -> ExitCode {
+    let mut err = io::stderr().lock();
+    let _ = writeln!(err, "sealgate: the configuration has {} problem(s):", problems.len());
+    for problem in problems {
+        let _ = writeln!(err, "  - {problem}");
+    }
+    ExitCode::FAILURE
+}
+
+fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve => block_on(serve(config))?,
+        Command::Doctor => {
+            let findings = block_on(async { anyhow::Ok(doctor::examine(&config).await) })?;
+            let mut out = io::stdout().lock();
+            for finding in &findings {
+                writeln!(out, "{finding}")?;
+            }
+            let is_well = findings.iter().all(doctor::Finding::is_well);
+            writeln!(
+                out,
+                "{}",
+                if is_well {
+                    "All is well."
+                } else {
+                    "Mend what is marked `!!`, then ask again."
+                }
+            )?;
+            return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Openapi => writeln!(io::stdout(), "{}", docs::document(&config.user_types.order))?,
+        Command::Keys(KeysCommand::New) => {
+            let path = &config.stores.kek_file;
+            sealgate::app::make_key_file(&config)?;
+            writeln!(
+                io::stdout(),
+                "The key file is at {}. Keep a copy apart from the data.",
+                path.display()
+            )?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    process::start_logs(&config.logs);
+    for notice in &config.notices {
+        tracing::warn!("{notice}");
+    }
+    let has_docs = config.http.docs;
+    let outbox = (config.environment == Environment::Development).then(|| config.mail.directory.clone());
+    let server = Server::start(config, World::default(), Limits::default()).await?;
+    greet(&server, has_docs, outbox.as_deref())?;
+    server
+        .run_until(async {
+            if let Err(error) = process::stop_signal().await {
+                tracing::error!(%error, "signals can't be caught");
+            }
+        })
+        .await
+}
+
+fn greet(server: &Server, has_docs: bool, outbox: Option<&Path>) -> io::Result<()> {
+    let base = format!("http://{}", server.address);
+    let mut out = io::stdout().lock();
+    writeln!(out, "Sealgate {} listens on {base}", env!("CARGO_PKG_VERSION"))?;
+    if has_docs {
+        writeln!(out, "  docs    {base}/docs  (also /redoc, /scalar, /openapi.json)")?;
+    }
+    writeln!(out, "  health  {base}/health")?;
+    if let Some(folder) = outbox {
+        writeln!(out, "  mails   {base}/dev/outbox  (files in {})", folder.display())?;
+    }
+    out.flush()
+}

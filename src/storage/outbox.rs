@@ -25,7 +25,7 @@ use crate::{
 /// How long after a hand-over the relay waits before it hands over again.
 pub const HAND_OVER: Duration = Duration::from_mins(1);
 /// How long a worker may hold an entry; longer than any provider's time-out.
-pub const LEASE: Duration = Duration::from_secs(45);
+pub const LEASE: Duration = Duration::from_secs(30);
 
 /// One message to one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

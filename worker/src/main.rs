@@ -1,2 +1,58 @@
-//! Server.
-fn main() {}
+//! The separate worker process: sends what the outbox holds, on the same stores as the server.
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
+
+use sealgate::{
+    app::{World, run_worker},
+    config::{Config, Source},
+    process,
+};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    process::prepare();
+    let source = match Source::from_environment(Path::new(".")) {
+        Ok(source) => source,
+        Err(problem) => return refuse(&[problem.to_string()]),
+    };
+    let config = match Config::load(&source) {
+        Ok(config) => config,
+        Err(problems) => return refuse(&problems.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    };
+    process::start_logs(&config.logs);
+    match run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&[format!("{error:#}")]),
+    }
+}
+
+fn refuse(problems: &[String]) -> ExitCode {
+    let mut err = io::stderr().lock();
+    for problem in problems {
+        let _ = writeln!(err, "sealgate-worker: {problem}");
+    }
+    ExitCode::FAILURE
+}
+
+fn run(config: &Config) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let stop = CancellationToken::new();
+            tokio::spawn({
+                let stop = stop.clone();
+                async move {
+                    if let Err(error) = process::stop_signal().await {
+                        tracing::error!(%error, "signals can't be caught");
+                    }
+                    stop.cancel();
+                }
+            });
+            run_worker(config, World::default(), stop).await
+        })
+}

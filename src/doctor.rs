@@ -1,0 +1,121 @@
+//! `sealgate doctor`: looks at everything the service will need and says what is wrong and how to mend it. Changes
+//! nothing but what opening a store changes.
+
+use std::{fmt, path::Path};
+
+use crate::{
+    app::{Foundation, World},
+    config::Config,
+    domain::user_type::UserType,
+    templates::Templates,
+};
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub struct Finding {
+    what: &'static str,
+    problem: Option<String>,
+}
+
+impl Finding {
+    /// Whether there is nothing to mend.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.problem.is_none()
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.problem {
+            None => write!(f, "ok  {}", self.what),
+            Some(problem) => write!(f, "!!  {}: {problem}", self.what),
+        }
+    }
+}
+
+/// Examines a configuration that was read without a mistake.
+pub async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![Finding {
+        what: "configuration",
+        problem: None,
+    }];
+    let opened = Foundation::open(config, World::default()).await;
+    let stores = match &opened {
+        Ok(foundation) => foundation
+            .core
+            .stores
+            .probe
+            .probe()
+            .await
+            .map_err(|error| format!("{error}")),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    findings.push(Finding {
+        what: "stores and keys",
+        problem: stores.err(),
+    });
+    if let Ok(foundation) = &opened {
+        let sender = foundation
+            .deliverer(config)
+            .map(drop)
+            .map_err(|error| format!("{error:#}"));
+        findings.push(Finding {
+            what: "mail sender",
+            problem: sender.err(),
+        });
+    }
+    findings.push(Finding {
+        what: "mail directory",
+        problem: unwritable(&config.mail.directory),
+    });
+    findings.push(Finding {
+        what: "templates",
+        problem: unrenderable(config),
+    });
+    findings
+}
+
+fn unwritable(folder: &Path) -> Option<String> {
+    let written = std::fs::create_dir_all(folder).and_then(|()| {
+        let probe = folder.join(".doctor");
+        std::fs::write(&probe, b"")?;
+        std::fs::remove_file(probe)
+    });
+    written.err().map(|error| {
+        format!(
+            "can't be written ({}); check MAIL_DIRECTORY and its permissions",
+            error.kind()
+        )
+    })
+}
+
+/// Renders every mail with stand-in values: an operator's own template may name a variable that does not exist.
+fn unrenderable(config: &Config) -> Option<String> {
+    let templates = Templates::new(config.mail.templates_dir.clone());
+    let broken: Vec<String> = config
+        .user_types
+        .order
+        .iter()
+        .flat_map(|user_type| broken_mails(&templates, user_type))
+        .collect();
+    (!broken.is_empty()).then(|| format!("{}; mend them in TEMPLATES_DIR", broken.join(", ")))
+}
+
+fn broken_mails(templates: &Templates, user_type: &UserType) -> Vec<String> {
+    let values = minijinja::context! {
+        name => "Ada",
+        app_name => "Sealgate",
+        user_type => user_type.as_str(),
+        verification_url => "https://id.example.com/User1/verify?token=x",
+        reset_url => "https://id.example.com/User1/reset_password_form?token=x",
+        requested_at => "2026-01-31 09:05 UTC",
+        expires_in_hours => "24",
+        expires_in_minutes => "30",
+    };
+    ["mail_email_verify", "mail_already_registered", "registration"]
+        .into_iter()
+        .filter_map(|name| templates.render_mail(user_type, name, &values).err())
+        .map(|error| error.to_string())
+        .collect()
+}

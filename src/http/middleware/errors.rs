@@ -1,0 +1,110 @@
+//! Every error leaves as a problem: ours as they are, poem's own by what they mean, panics as a 500 that says nothing.
+//! Link routes show it as a page to who prefers one.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt as _;
+use poem::{
+    Endpoint, Error, IntoResponse, Middleware, Request, Response,
+    error::{MethodNotAllowedError, NotFoundError},
+    http::StatusCode,
+};
+use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
+
+use crate::http::{
+    accounts_api::problem_page, negotiate::prefers_html, pages::Pages, problem::Problem, refusals::internal,
+};
+
+/// The middleware.
+#[derive(Clone, Debug)]
+pub struct Problems {
+    /// For link routes.
+    pub pages: Pages,
+    /// Path to the methods it takes.
+    pub methods: Arc<HashMap<String, String>>,
+}
+
+impl<E: Endpoint> Middleware<E> for Problems {
+    type Output = WithProblems<E>;
+    fn transform(&self, inner: E) -> WithProblems<E> {
+        WithProblems {
+            inner,
+            problems: self.clone(),
+        }
+    }
+}
+
+/// The endpoint.
+#[derive(Debug)]
+pub struct WithProblems<E> {
+    inner: E,
+    problems: Problems,
+}
+
+/// Routes that a mailed link leads to.
+fn is_link_route(path: &str) -> bool {
+    path.ends_with("/verify")
+}
+
+impl<E: Endpoint> Endpoint for WithProblems<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let path = request.uri().path().to_owned();
+        let is_for_people = is_link_route(&path) && prefers_html(&request);
+        let problem = match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => return Ok(response.into_response()),
+            Ok(Err(error)) => self.problem(&error, &path),
+            Err(_) => {
+                tracing::error!("a request panicked");
+                internal()
+            }
+        };
+        Ok(if is_for_people {
+            problem_page(&self.problems.pages, &problem)
+        } else {
+            problem.into_response()
+        })
+    }
+}
+
+impl<E> WithProblems<E> {
+    fn problem(&self, error: &Error, path: &str) -> Problem {
+        if let Some(problem) = error.data::<Problem>() {
+            return problem.clone();
+        }
+        if error.is::<NotFoundError>() {
+            return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.");
+        }
+        if error.is::<MethodNotAllowedError>() {
+            let allow = self.problems.methods.get(path).map_or("GET", String::as_str);
+            let detail = format!("This path does not take the method. It takes {allow}.");
+            return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+                .with_header("allow", allow);
+        }
+        if error.is::<ParseParamError>() || error.is::<ParsePathError>() {
+            return Problem::new(
+                StatusCode::BAD_REQUEST,
+                "malformed_parameter",
+                "A parameter can't be read.",
+            );
+        }
+        if error.is::<ContentTypeError>() {
+            let detail = "The route does not take a body of this type.";
+            return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
+        }
+        if error.is::<ParseRequestPayloadError>() {
+            return Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body can't be read.");
+        }
+        match error.status() {
+            status if status.is_client_error() => {
+                Problem::new(status, "malformed_request", "The request can't be read.")
+            }
+            _ => {
+                // The text may hold anything: it is not logged.
+                tracing::error!("an error without a mapping");
+                internal()
+            }
+        }
+    }
+}

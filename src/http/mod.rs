@@ -1,0 +1,27 @@
+//! The REST edge: parses, calls one use case, maps the result.
+//!
+//! One implementation of the API serves every user type ([`per_user_type`]). What a client sends is read by
+//! [`body`] into domain types, all mistakes at once; what a use case refuses becomes a problem in [`refusals`], the one
+//! place that knows statuses.
+//!
+//! To add a route: a method in the API it belongs to, its DTO in [`dto`], its refusals' lines in [`refusals`], its
+//! cases in `tests/api/`.
+
+pub mod accounts_api;
+pub mod body;
+pub mod caller;
+pub mod dev_outbox;
+pub mod docs;
+pub mod dto;
+pub mod fields;
+pub mod health;
+pub mod middleware;
+pub mod negotiate;
+pub mod pages;
+pub mod per_user_type;
+pub mod population;
+pub mod problem;
+pub mod refusals;
+pub mod router;
+pub mod server;
+pub mod sessions_api;

@@ -1,0 +1,87 @@
+//! Pages for people: rendered from templates, under a content security policy that allows their one style sheet and
+//! no script.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use minijinja::{Value, context};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    domain::user_type::UserType,
+    http::{problem::Problem, refusals::internal},
+    service::audit::REQUEST_ID,
+    templates::Templates,
+};
+
+/// Renders pages. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    templates: Arc<Templates>,
+    app_name: String,
+    style: String,
+}
+
+impl Pages {
+    /// From these templates.
+    #[must_use]
+    pub fn new(templates: Arc<Templates>, app_name: &str) -> Self {
+        let style = templates
+            .render(None, "pages/style.css", &context! {})
+            .unwrap_or_default();
+        Self {
+            templates,
+            app_name: app_name.to_owned(),
+            style,
+        }
+    }
+
+    /// What the pages may load: their own style sheet, by its digest, and forms to this service.
+    #[must_use]
+    pub fn content_security_policy(&self) -> String {
+        let digest = BASE64.encode(&Sha256::digest(self.style.as_bytes()));
+        format!(
+            "default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'; \
+             base-uri 'none'"
+        )
+    }
+
+    /// The page of a mailed link: a button that posts the token.
+    pub fn verify(&self, user_type: &UserType, token: &str, action: &str) -> Result<String, Problem> {
+        self.render(Some(user_type), "pages/verify.html", context! { token, action })
+    }
+
+    /// It worked.
+    pub fn success(&self, user_type: &UserType, title: &str, message: &str) -> Result<String, Problem> {
+        self.render(
+            Some(user_type),
+            "pages/message.html",
+            context! { title, message, kind => "success" },
+        )
+    }
+
+    /// It did not.
+    pub fn problem(&self, problem: &Problem) -> Result<String, Problem> {
+        let title = if problem.code() == "link_invalid" {
+            "This link does not work"
+        } else {
+            "Something is not right"
+        };
+        let request_id = REQUEST_ID.try_with(Clone::clone).ok();
+        let values = context! { title, message => problem.detail(), kind => "problem" };
+        let values = match request_id {
+            Some(request_id) if problem.status().is_server_error() => context! { request_id, ..values },
+            _ => values,
+        };
+        self.render(None, "pages/message.html", values)
+    }
+
+    /// A page of the service itself.
+    pub fn render(&self, user_type: Option<&UserType>, name: &str, values: Value) -> Result<String, Problem> {
+        let values = context! { style => self.style.as_str(), app_name => self.app_name.as_str(), ..values };
+        self.templates.render(user_type, name, &values).map_err(|error| {
+            tracing::error!(%error, "a page can't be rendered");
+            internal()
+        })
+    }
+}

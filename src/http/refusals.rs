@@ -1,0 +1,242 @@
+//! What each use case's refusal is to a client: the one place that knows statuses. No wildcard arms, so that a new
+//! variant does not compile until someone decides.
+
+use poem::http::StatusCode;
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+};
+
+use crate::{
+    crypto::password_hasher,
+    http::problem::Problem,
+    service::{
+        Failure, authenticate::AuthenticateError, confirm::ConfirmError, refresh::RefreshError,
+        register::RegisterError, sign_in::SignInError,
+    },
+    storage::StoreError,
+};
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(StoreError::Unavailable(_) | StoreError::Contended)
+            | Failure::Kek(crate::crypto::kek::KekError::Unavailable) => {
+                tracing::error!(error = %failure, "a request could not be served");
+                unavailable(2)
+            }
+            Failure::Busy => unavailable(password_hasher::RETRY_AFTER.as_secs()),
+            Failure::Store(StoreError::Damaged(_))
+            | Failure::Kek(_)
+            | Failure::MissingKey(_)
+            | Failure::Hash
+            | Failure::CannotOpen(_)
+            | Failure::NoDataKey(_)
+            | Failure::Tampered(_) => {
+                tracing::error!(error = %failure, "a request failed");
+                internal()
+            }
+        }
+    }
+}
+
+/// A 503 that says when to come back.
+#[must_use]
+pub fn unavailable(retry_after_secs: u64) -> Problem {
+    let detail = "The service can't answer right now. Try again in a moment.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+        .with_header("retry-after", retry_after_secs.to_string())
+}
+
+/// A 500: says nothing but the request id.
+#[must_use]
+pub fn internal() -> Problem {
+    let detail = "Something went wrong on our side. Quote the request id when you report it.";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::UsernameTaken => Self::new(
+                StatusCode::CONFLICT,
+                "username_taken",
+                "The username is taken. Choose another.",
+            ),
+            RegisterError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<ConfirmError> for Problem {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::LinkInvalid => Self::new(
+                StatusCode::BAD_REQUEST,
+                "link_invalid",
+                "The link has been used, has expired, or was replaced by a later mail. Sign in, or ask for a new link.",
+            ),
+            ConfirmError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::InvalidCredentials => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "invalid_credentials",
+                "The name or the password is not right.",
+            )
+            .with_oauth_error("invalid_grant")
+            .with_header("www-authenticate", "Bearer"),
+            SignInError::EmailNotVerified => Self::new(
+                StatusCode::FORBIDDEN,
+                "email_not_verified",
+                "The address is not confirmed yet. Use the link in the mail, or ask for a new one.",
+            )
+            .with_oauth_error("invalid_grant"),
+            SignInError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        let refused = |code, detail| {
+            Self::new(StatusCode::UNAUTHORIZED, code, detail)
+                .with_oauth_error("invalid_grant")
+                .with_header("www-authenticate", "Bearer error=\"invalid_token\"")
+        };
+        match error {
+            RefreshError::InvalidToken => refused(
+                "invalid_refresh_token",
+                "The refresh token is not valid any more. Sign in again.",
+            ),
+            RefreshError::Reused => refused(
+                "refresh_token_reused",
+                "The refresh token was used before; its session has been ended. Sign in again.",
+            ),
+            RefreshError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::InvalidToken => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                "The access token is not valid any more. Refresh it, or sign in again.",
+            )
+            .with_header("www-authenticate", "Bearer error=\"invalid_token\""),
+            AuthenticateError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+/// No bearer token at all (RFC 6750 section 3.1: then no error code).
+#[must_use]
+pub fn missing_token() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "missing_token",
+        "Send the access token as `Authorization: Bearer <token>`.",
+    )
+    .with_header("www-authenticate", "Bearer")
+}
+
+/// A problem, and which statuses its operation may answer; the statuses are what the document says.
+#[derive(Debug)]
+pub struct Refused<const STATUSES: u8>(Problem);
+
+/// Bits of [`Refused`]: the body is refused (400, 413, 415, 422).
+pub const BODY: u8 = 1;
+/// The caller is nobody (401).
+pub const NOBODY: u8 = 2;
+/// The caller may not (403).
+pub const FORBIDDEN: u8 = 4;
+/// Something else holds the value (409).
+pub const CONFLICT: u8 = 8;
+/// A parameter is refused (400).
+pub const PARAMETER: u8 = 16;
+
+impl<const STATUSES: u8> Refused<STATUSES> {
+    fn documented() -> Vec<(u16, &'static str)> {
+        let table: [(u8, u16, &'static str); 10] = [
+            (
+                BODY | PARAMETER,
+                400,
+                "The request can't be read, or its token or link is not valid.",
+            ),
+            (NOBODY, 401, "The credentials, or the token, are not valid."),
+            (FORBIDDEN, 403, "Not allowed now; `code` says why."),
+            (CONFLICT, 409, "Another record holds the value; `code` says which."),
+            (BODY, 413, "The body has over 64 KiB."),
+            (BODY, 415, "The body is of a type that this route does not take."),
+            (
+                BODY,
+                422,
+                "The body's members are not as they should be; `errors` says which and why.",
+            ),
+            (u8::MAX, 408, "The body did not arrive in time."),
+            (
+                u8::MAX,
+                500,
+                "Something went wrong on the service's side; `request_id` names the request.",
+            ),
+            (
+                u8::MAX,
+                503,
+                "Too busy, or a store is away; come back after `Retry-After` seconds.",
+            ),
+        ];
+        table
+            .into_iter()
+            .filter(|(bits, status, _)| {
+                if *bits == u8::MAX {
+                    *status != 408 || STATUSES & BODY != 0
+                } else {
+                    bits & STATUSES != 0
+                }
+            })
+            .map(|(_, status, description)| (status, description))
+            .collect()
+    }
+}
+
+impl<const STATUSES: u8, E: Into<Problem>> From<E> for Refused<STATUSES> {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl<const STATUSES: u8> From<Refused<STATUSES>> for poem::Error {
+    fn from(refused: Refused<STATUSES>) -> Self {
+        refused.0.into()
+    }
+}
+
+impl<const STATUSES: u8> ApiResponse for Refused<STATUSES> {
+    fn meta() -> MetaResponses {
+        let response = |(status, description)| MetaResponse {
+            description,
+            status: Some(status),
+            status_range: None,
+            content: vec![MetaMediaType {
+                content_type: "application/problem+json",
+                schema: Problem::schema(),
+            }],
+            headers: Vec::new(),
+        };
+        MetaResponses {
+            responses: Self::documented().into_iter().map(response).collect(),
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        Problem::register(registry);
+    }
+}

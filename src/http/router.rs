@@ -1,0 +1,77 @@
+//! All routes and what stands around them.
+
+use std::{sync::Arc, time::Duration};
+
+use poem::{Endpoint, EndpointExt as _, Response, Route};
+
+use crate::{
+    config::{Config, environment::Environment},
+    http::{
+        dev_outbox::{self, DevPages},
+        docs, health,
+        health::Health,
+        middleware::{
+            body_limit::LimitBodies, cors::AllowOrigins, errors::Problems, request_id::NameRequests,
+            security_headers::SecurityHeaders,
+        },
+        pages::Pages,
+    },
+    service::Core,
+    templates::Templates,
+};
+
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Builds the endpoint that serves everything.
+pub fn build(
+    config: &Config,
+    core: Arc<Core>,
+    health: Health,
+    templates: Arc<Templates>,
+) -> impl Endpoint<Output = Response> + 'static {
+    let user_types = &config.user_types.order;
+    let pages = Pages::new(templates, &config.http.app_name);
+    let api = Arc::new(docs::api(user_types));
+    let mut route = health::mount(Route::new());
+    for user_type in user_types {
+        route = route.nest_no_strip(format!("/{user_type}"), Arc::clone(&api));
+    }
+    if config.http.docs {
+        route = docs::mount(route, user_types);
+    }
+    if config.environment == Environment::Development {
+        route = route
+            .at("/", dev_outbox::home())
+            .nest("/dev/outbox", dev_outbox::routes());
+    }
+    let mut methods: std::collections::HashMap<_, _> = docs::methods(user_types).into_iter().collect();
+    for user_type in user_types {
+        methods.insert(format!("/{user_type}"), "GET".to_owned());
+    }
+    route
+        .data(DevPages {
+            outbox: config.mail.directory.clone(),
+            user_types: user_types.clone(),
+            base_url: config.http.public_url.as_str().trim_end_matches('/').to_owned(),
+        })
+        .data(pages.clone())
+        .data(health)
+        .data(Arc::clone(&core))
+        .with(LimitBodies {
+            patience: BODY_PATIENCE,
+        })
+        .with(Problems {
+            pages: pages.clone(),
+            methods: Arc::new(methods),
+        })
+        .with(AllowOrigins {
+            origins: config.http.cors_origins.clone().into(),
+            any_localhost: config.environment == Environment::Development,
+        })
+        .with(SecurityHeaders {
+            page_policy: pages.content_security_policy(),
+            is_https: config.http.public_url.scheme() == "https",
+        })
+        .with(NameRequests(core))
+}

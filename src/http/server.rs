@@ -1,0 +1,112 @@
+//! The listener: hyper, with what poem's own server lacks: a time-out for headers, one for the first byte, a cap on
+//! connections, and an end that lets what is in flight finish.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use poem::{
+    Addr, Endpoint, Response,
+    http::uri::Scheme,
+    web::{LocalAddr, RemoteAddr},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Limits of the listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long the first byte, the headers, and the next request on a kept connection may take.
+    pub header: Duration,
+    /// How long requests in flight may take once the server stops.
+    pub shutdown: Duration,
+    /// Connections at a time; more wait to be accepted.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(5),
+            shutdown: Duration::from_secs(10),
+            connections: 10_000,
+        }
+    }
+}
+
+/// Bytes of a request's headers at most.
+const LARGEST_HEADERS: usize = 32 * 1024;
+
+/// Serves until `stop`, then finishes what is in flight.
+pub async fn serve(
+    listener: TcpListener,
+    endpoint: impl Endpoint<Output = Response> + 'static,
+    limits: Limits,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let endpoint = Arc::new(endpoint);
+    let local = LocalAddr(Addr::from(listener.local_addr()?));
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            break;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, mostly: a moment for others to close theirs.
+                tracing::warn!(%error, "a connection was not accepted");
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), RemoteAddr(Addr::from(peer)));
+        let watcher = graceful.watcher();
+        tokio::spawn(async move {
+            let _slot = slot;
+            if !is_talking(&socket, limits.header).await {
+                return;
+            }
+            let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), remote.clone());
+                async move {
+                    let response = endpoint
+                        .get_response((request, local, remote, Scheme::HTTP).into())
+                        .await;
+                    Ok::<hyper::Response<http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>>, Infallible>(
+                        response.into(),
+                    )
+                }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.header)
+                .max_buf_size(LARGEST_HEADERS)
+                .serve_connection(TokioIo::new(socket), service);
+            if let Err(error) = watcher.watch(connection).await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    if timeout(limits.shutdown, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+    Ok(())
+}
+
+/// Whether the first byte comes in time: hyper's own time-out begins with it.
+async fn is_talking(socket: &TcpStream, patience: Duration) -> bool {
+    matches!(timeout(patience, socket.peek(&mut [0])).await, Ok(Ok(1)))
+}

@@ -1,0 +1,77 @@
+//! Sign in, refresh, sign out.
+
+use poem_openapi::{OpenApi, payload::Json};
+
+use crate::{
+    http::{
+        body::Body,
+        caller::SignedIn,
+        dto::{Login, Message, Refresh, Tokens},
+        population::Population,
+        refusals::{BODY, FORBIDDEN, NOBODY, Refused},
+    },
+    service::{refresh::refresh, sign_in::sign_in, sign_out::sign_out},
+};
+
+/// The routes.
+#[derive(Clone, Debug)]
+pub struct SessionsApi;
+
+#[OpenApi]
+impl SessionsApi {
+    /// Sign in
+    ///
+    /// With address or username and password, as OAuth 2's password form or the same members in JSON. An unknown
+    /// address and a wrong password get the same answer in the same time; the right password of a registration that
+    /// still waits for its link is 403 `email_not_verified`.
+    #[oai(path = "/login", method = "post", operation_id = "login")]
+    async fn login(
+        &self,
+        population: Population,
+        body: Body<Login>,
+    ) -> Result<Json<Tokens>, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
+        Ok(Json(
+            sign_in(&population.core, &population.user_type, body.0.0).await?.into(),
+        ))
+    }
+
+    /// Renew the tokens
+    ///
+    /// Uses the refresh token up and answers a new pair. The token before the current one gets the same pair again for
+    /// a minute, for tabs that refresh together; any older one ends the session: 401 `refresh_token_reused`.
+    #[oai(path = "/refresh-token", method = "post", operation_id = "refresh_token")]
+    async fn refresh_token(
+        &self,
+        population: Population,
+        body: Body<Refresh>,
+    ) -> Result<Json<Tokens>, Refused<{ BODY | NOBODY }>> {
+        Ok(Json(
+            refresh(&population.core, &population.user_type, body.0.0.expose())
+                .await?
+                .into(),
+        ))
+    }
+
+    /// Sign out
+    ///
+    /// Ends the session at once; its tokens are refused from then on, also after a restart.
+    #[oai(path = "/logout", method = "post", operation_id = "logout")]
+    async fn logout(&self, signed_in: SignedIn) -> Result<Json<Message>, Refused<NOBODY>> {
+        end(&signed_in).await
+    }
+
+    /// Sign out (GET)
+    ///
+    /// The same by GET.
+    #[oai(path = "/logout", method = "get", operation_id = "logout_get")]
+    async fn logout_get(&self, signed_in: SignedIn) -> Result<Json<Message>, Refused<NOBODY>> {
+        end(&signed_in).await
+    }
+}
+
+async fn end(signed_in: &SignedIn) -> Result<Json<Message>, Refused<NOBODY>> {
+    sign_out(&signed_in.population.core, &signed_in.caller).await?;
+    Ok(Json(Message {
+        message: "You are signed out.".to_owned(),
+    }))
+}

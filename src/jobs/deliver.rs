@@ -1,0 +1,209 @@
+//! Delivers one message: finds the record that holds it, takes it, prepares and sends it, and writes down what became
+//! of it. Idempotent: a message that is gone, held by another worker or past its time is left alone.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt as _;
+use minijinja::{Value, context};
+
+use crate::{
+    domain::{
+        audit::{AuditEvent, Outcome as AuditOutcome},
+        clock::Timestamp,
+        email::Email,
+        ids::{AccountId, MessageId},
+        message::{DeliveryState, MessageKind},
+        user_type::UserType,
+    },
+    jobs::{
+        already_registered, confirm_address,
+        health::ProviderHealth,
+        mailer::{Delivery, Mail, Mailer},
+        outcome::Outcome,
+        queue::Job,
+        relay::HoldsOutbox,
+        resend, welcome,
+    },
+    service::{Core, Failure},
+    storage::{Change, Documents, Ref, change},
+    templates::Templates,
+};
+
+/// What every delivery needs.
+pub struct Deliverer {
+    /// The service.
+    pub core: Arc<Core>,
+    /// Mails out.
+    pub mailer: Mailer,
+    /// Mail texts.
+    pub templates: Templates,
+    /// What links begin with; ends with `/`.
+    pub public_url: String,
+    /// The service's name in mails.
+    pub app_name: String,
+    /// How the mail provider does.
+    pub mail_health: ProviderHealth,
+}
+
+/// One mail before it is rendered.
+#[derive(Debug)]
+pub(in crate::jobs) struct Letter {
+    /// Name of its three templates.
+    pub template: &'static str,
+    /// The message.
+    pub id: MessageId,
+    /// To whom.
+    pub to: Email,
+    /// When the message was made.
+    pub made_at: Timestamp,
+}
+
+impl Deliverer {
+    /// Runs one job. Never fails and never panics: what went wrong is written into the outbox, or tried again when
+    /// the message's lease ends.
+    pub async fn run(&self, job: &Job) {
+        let caught = AssertUnwindSafe(self.deliver(job)).catch_unwind().await;
+        match caught {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, message = %job.message.message_id, "a message waits"),
+            Err(_) => tracing::error!(message = %job.message.message_id, "a delivery panicked"),
+        }
+    }
+
+    async fn deliver(&self, job: &Job) -> Result<(), Failure> {
+        let (message, user_type) = (&job.message, &job.message.user_type);
+        let stores = &self.core.stores;
+        let Some(account_id) = &message.account_id else {
+            return resend::run(self, &Ref::new(user_type, message.message_id.clone())).await;
+        };
+        let key = Ref::new(user_type, account_id.clone());
+        if let Some(registration) = stores.registrations.find(&key).await?
+            && let Some(entry) = registration.outbox.get(&message.message_id)
+        {
+            return match entry.kind {
+                MessageKind::ConfirmAddress => self.confirm_address(&key, &message.message_id).await,
+                kind => {
+                    self.unexpected(&*stores.registrations, &key, &message.message_id, kind)
+                        .await
+                }
+            };
+        }
+        if let Some(account) = stores.accounts.find(&key).await?
+            && let Some(entry) = account.outbox.get(&message.message_id)
+        {
+            return match entry.kind {
+                MessageKind::Welcome => welcome::run(self, &key, &message.message_id).await,
+                kind => {
+                    self.unexpected(&*stores.accounts, &key, &message.message_id, kind)
+                        .await
+                }
+            };
+        }
+        Ok(())
+    }
+
+    async fn confirm_address(&self, key: &Ref<AccountId>, message_id: &MessageId) -> Result<(), Failure> {
+        let Some(registration) = self.core.stores.registrations.find(key).await? else {
+            return Ok(());
+        };
+        let candidates = registration.slots.email_candidates();
+        let holder = self
+            .core
+            .stores
+            .accounts
+            .find_by_email(&key.user_type, &candidates)
+            .await?;
+        match holder {
+            Some(holder) => already_registered::run(self, &holder, key, message_id).await,
+            None => confirm_address::run(self, &registration, message_id).await,
+        }
+    }
+
+    /// Renders and sends a mail, and tells what became of it.
+    pub(in crate::jobs) async fn send(&self, user_type: &UserType, letter: Letter, values: &Value) -> Outcome {
+        let values = context! {
+            app_name => self.app_name.as_str(),
+            user_type => user_type.as_str(),
+            ..values.clone()
+        };
+        let text = match self.templates.render_mail(user_type, letter.template, &values) {
+            Ok(text) => text,
+            Err(error) => {
+                // An operator's own template may be mended while the message is still worth sending.
+                tracing::error!(%error, "a mail can't be rendered");
+                return Outcome::Retry("the template can't be rendered");
+            }
+        };
+        let mail = Mail {
+            id: letter.id,
+            to: letter.to,
+            date: letter.made_at,
+            text,
+        };
+        let delivery = self.mailer.send(&mail).await;
+        self.mail_health.note(delivery);
+        match delivery {
+            Delivery::Accepted => Outcome::Done,
+            Delivery::Later(reason) => Outcome::Retry(reason),
+            Delivery::Never(reason) => Outcome::GiveUp(reason),
+        }
+    }
+
+    /// Writes what became of a message into the record that holds it.
+    pub(in crate::jobs) async fn settle<R: HoldsOutbox>(
+        &self,
+        port: &(impl Documents<R> + ?Sized),
+        key: &Ref<R::Id>,
+        message_id: &MessageId,
+        outcome: Outcome,
+    ) -> Result<(), Failure> {
+        let now = self.core.clock.now();
+        let [jitter] = crate::domain::entropy::make_bytes(&*self.core.entropy);
+        let changed = change(port, key, |record: &mut R| {
+            let account_id = record.account_id();
+            let outbox = record.outbox_mut();
+            let state = match outcome {
+                Outcome::Done => {
+                    outbox.complete(message_id);
+                    None
+                }
+                Outcome::Retry(_) => outbox.fail(message_id, now, jitter, false),
+                Outcome::GiveUp(_) => outbox.fail(message_id, now, jitter, true),
+            };
+            Change::Store((account_id, state))
+        })
+        .await?;
+        if let Outcome::Retry(reason) | Outcome::GiveUp(reason) = outcome {
+            tracing::warn!(message = %message_id, reason, ?outcome, "a message was not delivered");
+        }
+        if let Some((Some(account_id), Some(DeliveryState::Dead))) = changed.into_value() {
+            self.core
+                .note(
+                    &key.user_type,
+                    &account_id,
+                    AuditEvent::MessageDead,
+                    AuditOutcome::Refused,
+                )
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn unexpected<R: HoldsOutbox>(
+        &self,
+        port: &(impl Documents<R> + ?Sized),
+        key: &Ref<R::Id>,
+        message_id: &MessageId,
+        kind: MessageKind,
+    ) -> Result<(), Failure> {
+        tracing::error!(?kind, message = %message_id, "a message of this kind does not belong to this record");
+        self.settle(port, key, message_id, Outcome::GiveUp("not a message of this record"))
+            .await
+    }
+}
+
+impl std::fmt::Debug for Deliverer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Deliverer")
+    }
+}

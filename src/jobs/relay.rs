@@ -1,0 +1,125 @@
+//! Moves what is due from the outboxes to the queue. Compare-and-set on the due time: however many relays run, one
+//! pushes.
+
+use crate::{
+    domain::{
+        clock::Timestamp,
+        ids::{AccountId, Id, MessageId},
+        user_type::UserType,
+    },
+    jobs::queue::{Job, JobQueue},
+    service::{Core, Failure},
+    storage::{
+        Change, Documents, Record, Ref,
+        accounts::AccountRecord,
+        change,
+        outbox::{MessageRef, Outbox},
+        registrations::RegistrationRecord,
+        requests::RequestRecord,
+    },
+};
+
+const BATCH: u32 = 100;
+
+/// A record that holds an outbox.
+pub trait HoldsOutbox: Record {
+    /// Its outbox.
+    fn outbox_mut(&mut self) -> &mut Outbox;
+    /// Who is named in the queue beside the message.
+    fn account_id(&self) -> Option<AccountId>;
+}
+
+impl HoldsOutbox for AccountRecord {
+    fn outbox_mut(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+    fn account_id(&self) -> Option<AccountId> {
+        Some(self.id.clone())
+    }
+}
+impl HoldsOutbox for RegistrationRecord {
+    fn outbox_mut(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+    fn account_id(&self) -> Option<AccountId> {
+        Some(self.id.clone())
+    }
+}
+impl HoldsOutbox for RequestRecord {
+    fn outbox_mut(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+    fn account_id(&self) -> Option<AccountId> {
+        None
+    }
+}
+
+/// One round over every user type. Answers how many messages it handed over.
+pub async fn relay(core: &Core, queue: &dyn JobQueue) -> Result<usize, Failure> {
+    let now = core.clock.now();
+    let mut handed = 0;
+    for user_type in core.user_types.keys() {
+        let stores = &core.stores;
+        let registrations = stores.registrations.due(user_type, now, BATCH).await?;
+        handed += relay_each(&*stores.registrations, queue, user_type, registrations, now).await?;
+        let accounts = stores.accounts.due(user_type, now, BATCH).await?;
+        handed += relay_each(&*stores.accounts, queue, user_type, accounts, now).await?;
+        let requests = stores.requests.due(user_type, now, BATCH).await?;
+        handed += relay_each(&*stores.requests, queue, user_type, requests, now).await?;
+    }
+    Ok(handed)
+}
+
+/// Hands over one message that was just stored.
+pub async fn hand_over(core: &Core, queue: &dyn JobQueue, message: &MessageRef) -> Result<usize, Failure> {
+    let (now, user_type) = (core.clock.now(), &message.user_type);
+    let Some(id) = &message.account_id else {
+        let requests = vec![message.message_id.clone()];
+        return relay_each(&*core.stores.requests, queue, user_type, requests, now).await;
+    };
+    // A registration's message while it waits, the account's after.
+    let handed = relay_each(&*core.stores.registrations, queue, user_type, vec![id.clone()], now).await?;
+    Ok(handed + relay_each(&*core.stores.accounts, queue, user_type, vec![id.clone()], now).await?)
+}
+
+async fn relay_each<R: HoldsOutbox>(
+    port: &(impl Documents<R> + ?Sized),
+    queue: &dyn JobQueue,
+    user_type: &UserType,
+    ids: Vec<R::Id>,
+    now: Timestamp,
+) -> Result<usize, Failure>
+where
+    R::Id: Id,
+{
+    let mut handed = 0;
+    for id in ids {
+        let changed = change(port, &Ref::new(user_type, id), |record: &mut R| {
+            let messages: Vec<MessageId> = record.outbox_mut().hand_over_due(now);
+            let found = (record.account_id(), messages);
+            if found.1.is_empty() {
+                Change::Leave(found)
+            } else {
+                Change::Store(found)
+            }
+        })
+        .await?;
+        let Some((account_id, messages)) = changed.into_value() else {
+            continue;
+        };
+        for message_id in messages {
+            let message = MessageRef {
+                message_id,
+                account_id: account_id.clone(),
+                user_type: user_type.clone(),
+            };
+            if let Err(error) = queue.push(Job::deliver(message)).await {
+                // Its due time has moved on: the relay pushes it again in a minute.
+                tracing::warn!(%error, "a message was not handed over");
+                continue;
+            }
+            handed += 1;
+        }
+    }
+    Ok(handed)
+}

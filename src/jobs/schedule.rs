@@ -1,0 +1,66 @@
+//! What a worker does by the clock: relay, sign of life, sweep, vacuum. However many workers run, doing it twice does
+//! no harm: the relay compares and sets, sweeps repeat.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    domain::ids::WorkerId,
+    jobs::{deliver::Deliverer, queue::JobQueue, relay::relay},
+    service::{Failure, sweep::sweep},
+    storage::{
+        SCHEMA,
+        heartbeats::{HeartbeatRecord, ServiceHealth},
+    },
+};
+
+/// Runs `work` every `period`, at once the first time, until `stop`.
+pub async fn every<F: Future<Output = ()>>(period: Duration, stop: CancellationToken, mut work: impl FnMut() -> F) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => work().await,
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// One round of the relay.
+pub async fn relay_round(deliverer: &Deliverer, queue: &dyn JobQueue) {
+    if let Err(error) = relay(&deliverer.core, queue).await {
+        tracing::warn!(%error, "the relay could not look at every outbox");
+    }
+}
+
+/// One sign of life.
+pub async fn beat(deliverer: &Deliverer, worker: &WorkerId) {
+    let record = HeartbeatRecord {
+        id: worker.clone(),
+        schema: SCHEMA,
+        at: deliverer.core.clock.now(),
+        email: deliverer.mail_health.verdict(),
+        sms: ServiceHealth::Disabled,
+    };
+    if let Err(error) = deliverer.core.stores.heartbeats.beat(&record).await {
+        tracing::warn!(%error, "the worker could not say that it lives");
+    }
+}
+
+/// One sweep of every user type, and of workers that are long gone.
+pub async fn sweep_round(deliverer: &Arc<Deliverer>) {
+    const FORGOTTEN: Duration = Duration::from_hours(1);
+    let core = &deliverer.core;
+    for user_type in core.user_types.keys() {
+        match sweep(core, user_type).await {
+            Ok(swept) => tracing::debug!(%user_type, ?swept, "swept"),
+            Err(error) => tracing::warn!(%error, %user_type, "the sweep was cut short"),
+        }
+    }
+    let before = core.clock.now().minus(FORGOTTEN);
+    if let Err(error) = core.stores.heartbeats.remove(None, before).await.map_err(Failure::from) {
+        tracing::warn!(%error, "old workers were not forgotten");
+    }
+}

@@ -1,0 +1,125 @@
+//! The queue on SQLite, through apalis, in a file of its own.
+//!
+//! apalis is the transport only: one attempt per job, polling set (it has none by default), worker names unique per
+//! process, migrations run on our own pool (its `setup` turns `synchronous` off), finished jobs vacuumed.
+
+use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
+
+use apalis::prelude::*;
+use apalis_core::backend::Vacuum;
+use apalis_sqlite::{Config, SqliteStorage};
+use async_trait::async_trait;
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::jobs::{
+    deliver::Deliverer,
+    queue::{Job, JobQueue, QueueError},
+};
+
+const QUEUE: &str = "sealgate:messages";
+/// A killed worker's job is free again after this and one missed heartbeat.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+const CONCURRENCY: usize = 8;
+/// For how long finished jobs are kept.
+const KEEP_FINISHED: Duration = Duration::from_hours(1);
+const SHUTDOWN: Duration = Duration::from_secs(15);
+
+fn unavailable(error: impl std::fmt::Display) -> QueueError {
+    QueueError(error.to_string())
+}
+
+/// The queue's file, for pushing and for working.
+#[derive(Clone)]
+pub struct SqliteQueue {
+    storage: SqliteStorage<Job>,
+    pusher: Arc<Mutex<SqliteStorage<Job>>>,
+}
+
+impl SqliteQueue {
+    /// Opens, or makes, `jobs.db` in `folder`.
+    pub async fn open(folder: &Path) -> Result<Self, QueueError> {
+        let file = folder.join("jobs.db");
+        // Made here, for nobody else to read; what SQLite puts beside it takes its mode over.
+        fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&file)
+            .map_err(unavailable)?;
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePool::connect_with(options).await.map_err(unavailable)?;
+        SqliteStorage::migrations().run(&pool).await.map_err(unavailable)?;
+        let config = Config::default().queue(QUEUE);
+        let config = config.heartbeat_interval(HEARTBEAT).missed_heartbeats(2);
+        let storage = SqliteStorage::new(&pool).with_config(config);
+        Ok(Self {
+            pusher: Arc::new(Mutex::new(storage.clone())),
+            storage,
+        })
+    }
+
+    /// Runs jobs until `stop`; waits for those under way.
+    pub async fn work(
+        &self,
+        name: &str,
+        poll: Duration,
+        deliverer: Arc<Deliverer>,
+        stop: CancellationToken,
+    ) -> Result<(), QueueError> {
+        let (storage, name) = (self.storage.clone(), name.to_owned());
+        let monitor = Monitor::new()
+            .shutdown_timeout(SHUTDOWN)
+            .should_restart(|_, _| true)
+            .register(move |attempt| {
+                WorkerBuilder::new(format!("{name}-{attempt}"))
+                    .backend(storage.clone().poll_with_interval(poll))
+                    .data(Arc::clone(&deliverer))
+                    .concurrency(CONCURRENCY)
+                    .parallelize(tokio::spawn)
+                    .build(run)
+            });
+        let stopped = async move {
+            stop.cancelled().await;
+            Ok(())
+        };
+        monitor.run_with_signal(stopped).await.map_err(unavailable)
+    }
+
+    /// Removes finished jobs.
+    pub async fn vacuum(&self) -> Result<usize, QueueError> {
+        self.storage
+            .clone()
+            .vacuum_before(KEEP_FINISHED)
+            .await
+            .map_err(unavailable)
+    }
+}
+
+/// The job always succeeds for apalis: what became of the message stands in the outbox.
+async fn run(job: Job, deliverer: Data<Arc<Deliverer>>) -> Result<(), BoxDynError> {
+    deliverer.run(&job).await;
+    Ok(())
+}
+
+#[async_trait]
+impl JobQueue for SqliteQueue {
+    async fn push(&self, job: Job) -> Result<(), QueueError> {
+        let task = TaskBuilder::new(job).max_attempts(1).build();
+        self.pusher.lock().await.push_task(task).await.map_err(unavailable)
+    }
+}
+
+impl std::fmt::Debug for SqliteQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SqliteQueue")
+    }
+}

@@ -1,0 +1,68 @@
+//! One worker: consumes the queue and does what is due by the clock, until it is told to stop.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::worker::WorkerConfig,
+    domain::ids::WorkerId,
+    jobs::{
+        deliver::Deliverer,
+        schedule::{beat, every, relay_round, sweep_round},
+        sqlite_queue::SqliteQueue,
+    },
+};
+
+/// Runs until `stop`; what is under way is finished, and the worker's sign of life is taken down.
+pub async fn run(
+    deliverer: Arc<Deliverer>,
+    queue: SqliteQueue,
+    config: WorkerConfig,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let core = Arc::clone(&deliverer.core);
+    let worker = WorkerId::make(core.clock.now(), &*core.entropy);
+    let mut periodic = JoinSet::new();
+    {
+        let (deliverer, queue) = (Arc::clone(&deliverer), queue.clone());
+        periodic.spawn(every(config.relay_period, stop.clone(), move || {
+            let (deliverer, queue) = (Arc::clone(&deliverer), queue.clone());
+            async move { relay_round(&deliverer, &queue).await }
+        }));
+    }
+    {
+        let (deliverer, worker) = (Arc::clone(&deliverer), worker.clone());
+        periodic.spawn(every(config.heartbeat_period, stop.clone(), move || {
+            let (deliverer, worker) = (Arc::clone(&deliverer), worker.clone());
+            async move { beat(&deliverer, &worker).await }
+        }));
+    }
+    {
+        let (deliverer, queue) = (Arc::clone(&deliverer), queue.clone());
+        periodic.spawn(every(config.sweep_period, stop.clone(), move || {
+            let (deliverer, queue) = (Arc::clone(&deliverer), queue.clone());
+            async move {
+                sweep_round(&deliverer).await;
+                if let Err(error) = queue.vacuum().await {
+                    tracing::warn!(%error, "finished jobs were not removed");
+                }
+            }
+        }));
+    }
+    tracing::info!(worker = %worker, "worker started");
+    let worked = queue
+        .work(worker.as_str(), config.poll_period, deliverer, stop.clone())
+        .await;
+    periodic.join_all().await;
+    let _ = core
+        .stores
+        .heartbeats
+        .remove(Some(&worker), core.clock.now().plus(config.heartbeat_period))
+        .await;
+    worked?;
+    // apalis ends quietly when its backend does; unless we asked for it, that is a failure.
+    anyhow::ensure!(stop.is_cancelled(), "the job queue ended by itself");
+    Ok(())
+}
