@@ -132,9 +132,9 @@ mod tests {
                 let entry = entry.expect("entry");
                 let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
                 if entry.path().is_dir() {
-                    walk(&entry.path(), &format!("{name}/"), found)
+                    walk(&entry.path(), &format!("{name}/"), found);
                 } else {
-                    found.push(name)
+                    found.push(name);
                 }
             }
         }

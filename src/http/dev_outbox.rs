@@ -134,7 +134,7 @@ pub fn home() -> RouteMethod {
 }
 
 #[handler]
-async fn start(dev: Data<&DevPages>, pages: Data<&Pages>) -> poem::Result<Html<String>> {
+fn start(Data(dev): Data<&DevPages>, Data(pages): Data<&Pages>) -> poem::Result<Html<String>> {
     let names: Vec<_> = dev
         .user_types
         .iter()

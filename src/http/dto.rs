@@ -90,9 +90,9 @@ impl Dto for Create {
         let password = match parsed {
             Some(Ok(password)) => Some(password),
             Some(Err(refusals)) => {
-                refusals
-                    .iter()
-                    .for_each(|refusal| fields.refuse_with("password", refusal));
+                for refusal in &refusals {
+                    fields.refuse_with("password", refusal);
+                }
                 None
             }
             None => None,

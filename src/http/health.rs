@@ -165,7 +165,7 @@ fn answer(is_good: bool, body: &serde_json::Value) -> Response {
 }
 
 #[handler]
-fn show(health: Data<&Health>) -> Response {
+fn show(Data(health): Data<&Health>) -> Response {
     let seen = health.seen();
     let is_draining = health.is_draining.load(Ordering::Relaxed);
     let status = match (seen.database, seen.email) {
@@ -206,7 +206,7 @@ fn livez() -> Response {
 }
 
 #[handler]
-fn readyz(health: Data<&Health>) -> Response {
+fn readyz(Data(health): Data<&Health>) -> Response {
     let is_ready = health.is_ready();
     answer(
         is_ready,
@@ -215,7 +215,7 @@ fn readyz(health: Data<&Health>) -> Response {
 }
 
 #[handler]
-fn db_check(health: Data<&Health>) -> Response {
+fn db_check(Data(health): Data<&Health>) -> Response {
     let database = health.seen().database;
     answer(
         database == ServiceHealth::Healthy,

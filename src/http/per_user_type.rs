@@ -28,9 +28,9 @@ thread_local! {
 /// Runs `build` with these user types.
 pub fn with_user_types<T>(user_types: &[UserType], build: impl FnOnce() -> T) -> T {
     BUILDING.set(user_types.to_vec());
-    let built = build();
+    let result = build();
     BUILDING.take();
-    built
+    result
 }
 
 /// The document's texts must live for ever; each is kept once, however often the app is built.

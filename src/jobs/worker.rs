@@ -52,7 +52,7 @@ pub async fn run(
         }));
     }
     tracing::info!(worker = %worker, "worker started");
-    let worked = queue
+    let result = queue
         .work(worker.as_str(), config.poll_period, deliverer, stop.clone())
         .await;
     periodic.join_all().await;
@@ -61,7 +61,7 @@ pub async fn run(
         .heartbeats
         .remove(Some(&worker), core.clock.now().plus(config.heartbeat_period))
         .await;
-    worked?;
+    result?;
     // apalis ends quietly when its backend does; unless we asked for it, that is a failure.
     anyhow::ensure!(stop.is_cancelled(), "the job queue ended by itself");
     Ok(())

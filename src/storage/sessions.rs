@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(present(&mut session, 0, Duration::ZERO), Rotation::Rotated);
         assert_eq!(present(&mut session, 0, Duration::from_secs(59)), Rotation::Repeated);
         assert_eq!(session.generation, 1, "a repetition makes no new generation");
-        assert_eq!(present(&mut session, 0, Duration::from_secs(60)), Rotation::Reused);
+        assert_eq!(present(&mut session, 0, Duration::from_mins(1)), Rotation::Reused);
         assert!(session.ended_at.is_some(), "reuse ends the family");
     }
 
