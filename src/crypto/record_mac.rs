@@ -53,6 +53,7 @@ pub struct Security {
     /// The one session that survived the last change of epoch.
     pub kept_session: Option<SessionId>,
     /// By which the account is found.
+    #[serde(flatten)]
     pub slots: IndexSlots,
     /// Counts the changes of this part; what a change expects to find.
     pub rev_sec: u64,

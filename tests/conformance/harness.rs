@@ -1,9 +1,19 @@
 //! Stores to run a case against.
 
-use std::sync::Arc;
+use std::{panic::resume_unwind, sync::Arc};
 
-use sealgate::storage::{Stores, sqlite};
+use sealgate::{
+    crypto::system_entropy::SystemEntropy,
+    domain::entropy::make_bytes,
+    storage::{
+        Stores,
+        mongo::{self, MongoOptions},
+        sqlite,
+    },
+};
 use tokio::{runtime::Runtime, sync::Barrier, task::JoinSet};
+
+use crate::records::user_type;
 
 /// One store, opened twice.
 #[derive(Clone)]
@@ -16,8 +26,8 @@ pub(crate) struct World {
 
 impl World {
     /// One opening or the other, by turns.
-    pub(crate) fn by_turns(&self, n: usize) -> &Stores {
-        if n.is_multiple_of(2) { &self.stores } else { &self.other }
+    pub(crate) fn by_turns(&self, n: usize) -> Stores {
+        if n.is_multiple_of(2) { &self.stores } else { &self.other }.clone()
     }
 }
 
@@ -35,6 +45,51 @@ pub(crate) fn sqlite<F: Future<Output = ()>>(case: impl FnOnce(World) -> F) {
         one.close().await;
         two.close().await;
     });
+}
+
+/// Runs `case` against the server that `TEST_MONGO_URL` names, in databases of its own.
+pub(crate) fn mongo<F: Future<Output = ()> + Send + 'static>(case: impl FnOnce(World) -> F) {
+    with_mongo(async |options| {
+        let one = mongo::open(options.clone()).await.expect("opens");
+        let two = mongo::open(options).await.expect("opens again");
+        let outcome = tokio::spawn(case(World {
+            stores: one.stores(),
+            other: two.stores(),
+        }))
+        .await;
+        one.close().await;
+        two.close().await;
+        outcome
+    });
+}
+
+/// Runs `work` with options that name new databases, and drops these, whatever came of it.
+pub(crate) fn with_mongo(work: impl AsyncFnOnce(MongoOptions) -> Result<(), tokio::task::JoinError>) {
+    runtime().block_on(async {
+        let url = test_mongo_url();
+        let name = data_encoding::HEXLOWER.encode(&make_bytes::<8>(&SystemEntropy));
+        let options = MongoOptions {
+            database: format!("test_{name}"),
+            keys_database: format!("test_{name}_keys"),
+            ..MongoOptions::new(url.clone(), vec![user_type("User1"), user_type("User2")])
+        };
+        let outcome = work(options.clone()).await;
+        let client = mongodb::Client::with_uri_str(url).await.expect("a client");
+        for database in [&options.database, &options.keys_database] {
+            client.database(database).drop().await.expect("drops");
+        }
+        if let Err(failure) = outcome {
+            resume_unwind(failure.into_panic());
+        }
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "names the server that the tests run against")]
+pub(crate) fn test_mongo_url() -> String {
+    std::env::var("TEST_MONGO_URL").expect(
+        "TEST_MONGO_URL must name a MongoDB server to test against: run scripts/test, which starts one, or start \
+         scripts/mongo-test-server and set it to the URL that it prints",
+    )
 }
 
 pub(crate) fn runtime() -> Runtime {
@@ -62,4 +117,9 @@ pub(crate) async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 's
     let mut answers = tasks.join_all().await;
     answers.sort_by_key(|(n, _)| *n);
     answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// How many of `answers` are `wanted`.
+pub(crate) fn count<T: PartialEq>(answers: &[T], wanted: &T) -> usize {
+    answers.iter().filter(|answer| *answer == wanted).count()
 }

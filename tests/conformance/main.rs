@@ -1,10 +1,11 @@
 //! What every adapter of the store must do, contention included: each case runs against each adapter, and is named
-//! `<adapter>::<port>::<case>`.
+//! `<adapter>::<port>::<case>`. What only one adapter can show stands in `only_sqlite` and `only_mongo`.
 //!
 //! A case gets a [`World`](harness::World): two openings of one new and empty store, as two processes would have them.
 //!
 //! # To add a case
-//! An async function in the file named like the port, and its name in the list below.
+//! An async function in the file named like the port, and its name in the list below; one that is not listed does not
+//! compile without a warning.
 
 #![cfg(all(feature = "sqlite", feature = "mongo"))]
 
@@ -12,12 +13,22 @@
 mod records;
 
 mod accounts;
+mod audit;
+mod deks;
+mod documents;
 mod harness;
+mod heartbeats;
+mod keyring;
+mod probe;
+mod registrations;
+mod requests;
+mod sessions;
 
 /// Makes a test of every case for every adapter.
 macro_rules! conformance {
     ($($port:ident { $($case:ident)+ })+) => {
         conformance!(@adapter sqlite $($port { $($case)+ })+);
+        conformance!(@adapter mongo $($port { $($case)+ })+);
     };
     (@adapter $adapter:ident $($port:ident { $($case:ident)+ })+) => {
         mod $adapter {$(
@@ -32,7 +43,76 @@ macro_rules! conformance {
 }
 
 conformance! {
+    documents {
+        every_record_comes_back_as_it_was
+        an_id_is_taken_once
+        an_account_id_of_another_user_type_is_free
+        what_is_of_another_user_type_is_not_there
+        what_was_never_stored_is_missing
+        a_stored_change_is_seen_and_counted
+        a_change_that_is_left_leaves_nothing
+        a_removed_record_is_gone_and_its_id_free
+        fifty_updates_of_one_record_lose_none
+        of_fifty_inserts_of_one_id_one_is_stored
+        of_fifty_deletes_one_removes
+        an_update_never_brings_a_removed_record_back
+    }
     accounts {
-        what_is_inserted_is_found_unchanged
+        an_address_is_taken_once_in_either_slot
+        a_username_is_taken_once_in_either_slot
+        of_several_taken_values_the_first_is_told
+        a_phone_number_may_stand_on_many_accounts
+        the_same_values_are_free_in_another_user_type
+        a_change_to_a_taken_value_stores_nothing
+        a_changed_or_removed_address_is_free_again
+        of_fifty_inserts_of_one_address_one_is_stored
+        of_fifty_inserts_of_one_username_one_is_stored
+        of_fifty_changes_to_one_address_one_is_stored
+        an_address_is_found_in_its_own_slot_only
+        a_username_is_found_in_its_own_slot_only
+        due_accounts_are_listed_longest_due_first
+        whether_there_is_any_account_is_known
+    }
+    registrations {
+        rivals_are_found_newest_first_while_they_wait
+        due_registrations_are_listed_longest_due_first
+        expired_registrations_are_listed_oldest_end_first
+        pages_show_each_registration_once
+        a_link_that_comes_with_its_mail_is_kept
+    }
+    deks {
+        a_second_key_stands_beside_the_first
+        a_destroyed_key_is_gone_for_every_process
+    }
+    keyring {
+        of_fifty_that_make_a_version_one_wins
+        every_version_is_listed_as_it_was
+        a_version_moves_on_from_the_expected_state_only
+        of_fifty_that_move_a_version_on_one_does
+    }
+    sessions {
+        of_fifty_rotations_of_one_token_one_rotates
+        sessions_of_an_account_are_listed_newest_first
+        sessions_past_either_end_are_expired
+    }
+    requests {
+        due_requests_are_listed_longest_due_first
+        expired_requests_are_listed
+    }
+    audit {
+        entries_come_back_as_they_were
+        an_entry_is_never_written_over
+        entries_are_listed_in_order_page_by_page
+        the_last_checkpoint_is_the_one_with_the_highest_place
+        of_fifty_checkpoints_at_one_place_one_is_stored
+    }
+    heartbeats {
+        a_worker_has_one_sign_of_life
+        recent_ones_are_listed_newest_first
+        old_ones_and_a_stopping_workers_own_are_removed
+        fifty_beats_of_one_worker_leave_one
+    }
+    probe {
+        a_sound_store_passes_however_often_it_is_asked
     }
 }

@@ -1,1 +1,169 @@
-//! x
+//! The production store: MongoDB, in two databases. One holds the records, the other the wrapped keys.
+//!
+//! How the guarantees of [`Documents`](crate::storage::Documents) are met:
+//! - *Durable*: every write waits for the journals of a majority of the servers.
+//! - *Atomic*: a change replaces one document on condition that its `rev` is the one that was read, and begins again
+//!   when it is not.
+//! - *Unique*: `_id` and plain unique indexes. Accounts have a collection for each user type, so that an index over a
+//!   slot alone makes it unique in its user type; so have data keys, whose ids may come from an import.
+//! - *Current*: reads go to the primary, whatever read preference the URL names.
+//! - *Bounded*: every operation ends within five seconds, all its tries included.
+//!
+//! Needs no transactions, pipeline updates, partial, sparse or multikey indexes, and no TTL. A standalone server, a
+//! replica set and shards will do; accounts of one user type stay on one shard.
+//!
+//! # To add a record
+//! [`documents::Stored`] for it in a file named like its port. Indexes are made at start where they are missing; a
+//! change of one needs a new name.
+
+mod accounts;
+mod audit;
+mod candidates;
+mod connection;
+mod deks;
+mod documents;
+mod errors;
+mod heartbeats;
+mod keyring;
+mod registrations;
+mod requests;
+mod sessions;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::user_type::UserType,
+    storage::{
+        Probe, StoreError, Stores,
+        accounts::AccountRecord,
+        deks::DekRecord,
+        mongo::{
+            audit::AuditCollections,
+            connection::{Connection, ensure_indexes},
+            documents::{Collections, Stored},
+            heartbeats::HeartbeatCollection,
+            keyring::KeyringCollection,
+        },
+        registrations::RegistrationRecord,
+        requests::RequestRecord,
+        sessions::SessionRecord,
+    },
+};
+
+/// Where the store is.
+#[derive(Clone)]
+pub struct MongoOptions {
+    /// `mongodb://` or `mongodb+srv://`, with credentials where they are needed.
+    pub url: String,
+    /// Database of the records.
+    pub database: String,
+    /// Database of the wrapped keys.
+    pub keys_database: String,
+    /// All user types: their collections are indexed at start, and others are refused.
+    pub user_types: Vec<UserType>,
+    /// How long to look for a primary.
+    pub server_selection_timeout: Duration,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+}
+
+impl MongoOptions {
+    /// The databases `sealgate` and `sealgate_keys` of the server that `url` names.
+    #[must_use]
+    pub fn new(url: String, user_types: Vec<UserType>) -> Self {
+        Self {
+            url,
+            database: "sealgate".to_owned(),
+            keys_database: "sealgate_keys".to_owned(),
+            user_types,
+            server_selection_timeout: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+impl fmt::Debug for MongoOptions {
+    /// Without the URL, which holds a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoOptions")
+            .field("database", &self.database)
+            .field("keys_database", &self.keys_database)
+            .field("user_types", &self.user_types)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The open store.
+#[derive(Clone, Debug)]
+pub struct MongoStores {
+    connection: Arc<Connection>,
+}
+
+/// Opens the store, making the indexes that are missing.
+pub async fn open(options: MongoOptions) -> Result<MongoStores, StoreError> {
+    let stores = MongoStores {
+        connection: Arc::new(Connection::open(&options).await?),
+    };
+    stores.ensure_indexes().await?;
+    Ok(stores)
+}
+
+impl MongoStores {
+    /// The ports.
+    #[must_use]
+    pub fn stores(&self) -> Stores {
+        Stores {
+            accounts: Arc::new(self.records::<AccountRecord>()),
+            registrations: Arc::new(self.records::<RegistrationRecord>()),
+            deks: Arc::new(Collections::<DekRecord>::new(&self.connection, &self.connection.keys)),
+            keyring: Arc::new(KeyringCollection(Arc::clone(&self.connection))),
+            sessions: Arc::new(self.records::<SessionRecord>()),
+            requests: Arc::new(self.records::<RequestRecord>()),
+            audit: Arc::new(self.audit()),
+            heartbeats: Arc::new(self.heartbeats()),
+            probe: Arc::new(self.clone()),
+        }
+    }
+
+    /// Closes all connections. Operations after it are [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        self.connection.close().await;
+    }
+
+    async fn ensure_indexes(&self) -> Result<(), StoreError> {
+        index(&self.records::<AccountRecord>()).await?;
+        index(&self.records::<RegistrationRecord>()).await?;
+        index(&self.records::<SessionRecord>()).await?;
+        index(&self.records::<RequestRecord>()).await?;
+        ensure_indexes(&self.audit().entries(), audit::INDEXES).await?;
+        ensure_indexes(&self.heartbeats().documents(), heartbeats::INDEXES).await
+    }
+
+    fn records<R: Stored>(&self) -> Collections<R> {
+        Collections::new(&self.connection, &self.connection.records)
+    }
+
+    fn audit(&self) -> AuditCollections {
+        AuditCollections(Arc::clone(&self.connection))
+    }
+
+    fn heartbeats(&self) -> HeartbeatCollection {
+        HeartbeatCollection(Arc::clone(&self.connection))
+    }
+}
+
+async fn index<R: Stored>(collections: &Collections<R>) -> Result<(), StoreError> {
+    for documents in collections.all() {
+        ensure_indexes(&documents, R::INDEXES).await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Probe for MongoStores {
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.connection.probe().await
+    }
+}
