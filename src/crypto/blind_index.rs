@@ -238,7 +238,10 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::crypto::keyring::{KeyState, RootKey};
+    use crate::crypto::{
+        frozen::{Frozen, bytes, hex, list, text},
+        keyring::{KeyState, RootKey},
+    };
 
     fn keyring(versions: &[(u16, KeyState)], user_type: &UserType) -> Keyring {
         let mut keyring = Keyring::default();
@@ -257,12 +260,34 @@ mod tests {
     }
 
     #[test]
-    fn frozen_vector() {
-        let value = index_value(&[7; 32], Identifier::Email, "ada@example.com");
-        assert_eq!(
-            data_encoding::HEXLOWER.encode(value.as_bytes()),
-            "37a07e386169eeec4376bda3e2c02fc92ec6cad13f50151148147b6b12ba7e20"
-        );
+    fn frozen_vectors() {
+        let frozen = Frozen::read();
+        let (user_type, id, vector) = (frozen.user_type(), frozen.account_id(), &frozen.0["blind_index"]);
+        let mut keyring = Keyring::default();
+        let key = RootKey {
+            version: 1,
+            state: KeyState::Active,
+            material: Zeroizing::new(bytes(&vector["key"])),
+        };
+        keyring.insert(KeyUse::Index(user_type.clone()), key);
+        let slots = BlindIndexer::new(&keyring, &user_type)
+            .slots(
+                &id,
+                &Email::parse("Ada@EXAMPLE.com").expect("valid"),
+                Some(&Username::parse("Ada.Lovelace").expect("valid")),
+                Some(&Phone::parse("+1 415 555 0123", None).expect("valid")),
+            )
+            .expect("key");
+        let slots: Vec<String> = slots.iter().map(|slot| hex(slot.as_bytes())).collect();
+        let values = list(&vector["values"]);
+        let unused = text(&vector["unused_slot"]);
+        let expected: Vec<&str> = values
+            .iter()
+            .flat_map(|value| [unused, text(&value["index"])])
+            .collect();
+        assert_eq!(slots, expected);
+        let kinds = [Identifier::Email, Identifier::Username, Identifier::Phone].map(Identifier::name);
+        assert_eq!(kinds, [0, 1, 2].map(|index| text(&values[index]["kind"])));
     }
 
     #[test]

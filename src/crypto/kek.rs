@@ -103,6 +103,7 @@ impl KekProvider for LocalKeks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::frozen::{Frozen, array, bytes, hex, text};
 
     fn kek(n: u8) -> (KekId, Zeroizing<[u8; 32]>) {
         let id = format!("kek_{}", "0".repeat(25) + &n.to_string())
@@ -125,6 +126,18 @@ mod tests {
             ..wrapped
         };
         assert_eq!(new.unwrap(&relabelled).await, Err(KekError::Damaged));
+    }
+
+    #[tokio::test]
+    async fn frozen_vector() {
+        let frozen = Frozen::read().0;
+        let vector = &frozen["wrapped_dek"];
+        let id: KekId = text(&vector["kek_id"]).parse().expect("an id");
+        let keks = LocalKeks::new(vec![(id, Zeroizing::new(array(&vector["kek"])))]).expect("one key");
+        let wrapped = keks.wrap(&bytes(&frozen["dek"])).await.expect("wraps");
+        assert_eq!(hex(&wrapped.wrapped), vector["wrapped"]);
+        assert_eq!(wrapped.kek_id.as_str(), vector["kek_id"]);
+        assert_eq!(hex(&keks.unwrap(&wrapped).await.expect("unwraps")), frozen["dek"]);
     }
 
     #[tokio::test]
