@@ -126,7 +126,7 @@ pub enum KeyState {
     Pending,
     /// The one that writes.
     Active,
-    /// Reads only.
+    /// Reads only. An index key is still written beside the active one, or uniqueness would have a gap.
     VerifyOnly,
     /// Neither; kept until nothing names it.
     Retired,
