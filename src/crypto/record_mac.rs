@@ -139,7 +139,7 @@ fn covered(user_type: &UserType, id: &AccountId, security: &Security) -> Vec<u8>
         rev_sec,
     } = security;
     let flags = [u8::from(*is_email_verified), u8::from(*is_phone_verified)];
-    let recovery: Vec<u8> = recovery.iter().flat_map(|digest| digest.as_bytes()).copied().collect();
+    let recovery: Vec<u8> = recovery.iter().flat_map(TokenDigest::as_bytes).copied().collect();
     let slots: Vec<&[u8]> = slots.iter().map(super::blind_index::Slot::as_bytes).collect();
     join(&[
         b"sealgate/record/v1",
