@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     crypto::{
         encoding::{hmac_sha256, join},
-        keyring::{KeyUse, Keyring, MissingKey},
+        keyring::{KeyState, KeyUse, Keyring, MissingKey},
     },
     domain::{email::Email, ids::AccountId, octets, phone::Phone, user_type::UserType, username::Username},
 };
@@ -229,8 +229,16 @@ impl<'a> BlindIndexer<'a> {
         let mut pair = [Slot::unused(id), Slot::unused(id)];
         if let Some(value) = value {
             let key_use = KeyUse::Index(self.user_type.clone());
-            let active = self.keyring.active(&key_use)?;
-            pair[usize::from(active.version % 2)] = index_value(&active.material, kind, value);
+            self.keyring.active(&key_use)?;
+            // The replaced version is written too, until it is retired: two accounts must meet in some slot also when
+            // one process has learnt of the new version and the other has not, and before old accounts are back-filled.
+            let written = self.keyring.all_readable(&key_use);
+            for key in written.filter(|key| key.state != KeyState::Pending) {
+                let slot = &mut pair[usize::from(key.version % 2)];
+                if *slot == Slot::unused(id) {
+                    *slot = index_value(&key.material, kind, value);
+                }
+            }
         }
         Ok(pair)
     }
@@ -259,7 +267,10 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::crypto::keyring::{KeyState, RootKey};
+    use crate::crypto::{
+        frozen::{Frozen, bytes, hex, list, text},
+        keyring::RootKey,
+    };
 
     fn keyring(versions: &[(u16, KeyState)], user_type: &UserType) -> Keyring {
         let mut keyring = Keyring::default();
@@ -278,12 +289,62 @@ mod tests {
     }
 
     #[test]
-    fn frozen_vector() {
-        let value = index_value(&[7; 32], Identifier::Email, "ada@example.com");
-        assert_eq!(
-            data_encoding::HEXLOWER.encode(value.as_bytes()),
-            "37a07e386169eeec4376bda3e2c02fc92ec6cad13f50151148147b6b12ba7e20"
-        );
+    fn frozen_vectors() {
+        let frozen = Frozen::read();
+        let (user_type, id, vector) = (frozen.user_type(), frozen.account_id(), &frozen.0["blind_index"]);
+        let mut keyring = Keyring::default();
+        let key = RootKey {
+            version: 1,
+            state: KeyState::Active,
+            material: Zeroizing::new(bytes(&vector["key"])),
+        };
+        keyring.insert(KeyUse::Index(user_type.clone()), key);
+        let slots = BlindIndexer::new(&keyring, &user_type)
+            .slots(
+                &id,
+                &Email::parse("Ada@EXAMPLE.com").expect("valid"),
+                Some(&Username::parse("Ada.Lovelace").expect("valid")),
+                Some(&Phone::parse("+1 415 555 0123", None).expect("valid")),
+            )
+            .expect("key");
+        let slots: Vec<String> = slots.iter().map(|slot| hex(slot.as_bytes())).collect();
+        let values = list(&vector["values"]);
+        let unused = text(&vector["unused_slot"]);
+        let expected: Vec<&str> = values
+            .iter()
+            .flat_map(|value| [unused, text(&value["index"])])
+            .collect();
+        assert_eq!(slots, expected);
+        let kinds = [Identifier::Email, Identifier::Username, Identifier::Phone].map(Identifier::name);
+        assert_eq!(kinds, [0, 1, 2].map(|index| text(&values[index]["kind"])));
+    }
+
+    #[test]
+    fn an_address_stays_unique_while_its_key_is_replaced() {
+        use KeyState::{Active, Pending, Retired, VerifyOnly};
+        let user_type: UserType = "User1".parse().expect("valid");
+        let email = Email::parse("ada@example.com").expect("valid");
+        let slots = |id: &str, view: &[(u16, KeyState)]| {
+            let id: AccountId = id.parse().expect("valid");
+            BlindIndexer::new(&keyring(view, &user_type), &user_type)
+                .slots(&id, &email, None, None)
+                .expect("keys")
+        };
+        let life = [
+            &[(1, Active)][..],
+            &[(1, Active), (2, Pending)],
+            &[(1, VerifyOnly), (2, Active)],
+            &[(1, Retired), (2, Active)],
+            &[(1, Retired), (2, Active), (3, Pending)],
+            &[(1, Retired), (2, VerifyOnly), (3, Active)],
+        ];
+        for views in life.windows(2) {
+            let (one, other) = (slots("usr_a", views[0]), slots("usr_b", views[1]));
+            assert!(
+                one.email_ix_0 == other.email_ix_0 || one.email_ix_1 == other.email_ix_1,
+                "{views:?}"
+            );
+        }
     }
 
     #[test]

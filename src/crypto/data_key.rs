@@ -139,3 +139,45 @@ impl fmt::Debug for DataKeys {
         write!(f, "DataKeys({} of {})", self.keys.len(), self.user_type)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::crypto::{
+        field::{EmailAddress, FirstName, LastName, Totp},
+        frozen::{Frozen, array, bytes, hex, list, number, text},
+    };
+
+    #[test]
+    fn frozen_vectors() {
+        fn check<F: Field>(vector: &Value, keys: &DataKeys) {
+            let number = number(&vector["key_number"]);
+            let key = keys.keys.iter().find(|key| key.number == number).expect("that key");
+            assert_eq!(
+                hex(keys.field_key::<F>(key).as_slice()),
+                vector["field_key"],
+                "{}",
+                F::NAME
+            );
+            let sealed = Sealed::<F>::from_envelope(bytes(&vector["envelope"]));
+            let opened = keys.open(&sealed).expect("opens");
+            assert_eq!(hex(&F::encode(&opened)), vector["plain"], "{}", F::NAME);
+        }
+        let frozen = Frozen::read();
+        let deks = [1, 0x0102].map(|number| (number, Dek::from_bytes(&array::<32>(&frozen.0["dek"])).expect("32")));
+        let keys = DataKeys::new(&frozen.user_type(), frozen.account_id().as_str(), deks).expect("keys");
+        let vectors = list(&frozen.0["sealed"]);
+        assert_eq!(vectors.len(), 4);
+        for vector in vectors {
+            match text(&vector["field"]) {
+                FirstName::NAME => check::<FirstName>(vector, &keys),
+                LastName::NAME => check::<LastName>(vector, &keys),
+                EmailAddress::NAME => check::<EmailAddress>(vector, &keys),
+                Totp::NAME => check::<Totp>(vector, &keys),
+                other => panic!("no check for {other}"),
+            }
+        }
+    }
+}

@@ -76,3 +76,45 @@ fn code_message(
         code.expose().as_bytes(),
     ]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::frozen::{Frozen, array, hex, text};
+
+    #[test]
+    fn frozen_vectors() {
+        let frozen = Frozen::read();
+        let vector = &frozen.0["link"];
+        let token = LinkToken::parse(text(&vector["text"])).expect("a link token");
+        assert_eq!(*token.account_id(), frozen.account_id());
+        assert_eq!(*token.expose_random(), array(&vector["random"]));
+        assert_eq!(token.expose().expose(), vector["text"]);
+        let purposes = [
+            Purpose::ConfirmAddress,
+            Purpose::ChangeAddress,
+            Purpose::ResetPassword,
+            Purpose::VerifyPhone,
+        ];
+        for purpose in purposes {
+            let digest = link_digest(&frozen.user_type(), purpose, &token);
+            let expected = &vector["digests"][purpose.as_str()];
+            assert_eq!(hex(digest.as_bytes()), *expected, "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_of_one_user_type_and_account_only() {
+        let frozen = Frozen::read();
+        let token = LinkToken::parse(text(&frozen.0["link"]["text"])).expect("a link token");
+        let digest = |user_type: &UserType, token: &LinkToken| link_digest(user_type, Purpose::ResetPassword, token);
+        let own = digest(&frozen.user_type(), &token);
+        assert_ne!(own, digest(&"User2".parse().expect("valid"), &token));
+        let mut bytes = data_encoding::BASE64URL_NOPAD
+            .decode(token.expose().expose().as_bytes())
+            .expect("own text");
+        bytes[4] = b'x';
+        let moved = LinkToken::parse(&data_encoding::BASE64URL_NOPAD.encode(&bytes)).expect("still a token");
+        assert_ne!(own, digest(&frozen.user_type(), &moved));
+    }
+}

@@ -51,7 +51,12 @@ macro_rules! fields {
                 decode(bytes)
             }
         }
-    )+};
+    )+
+
+        /// Every field's name and whether it is padded.
+        #[cfg(test)]
+        const ALL: &[(&str, bool)] = &[$(($name, $padded)),+];
+    };
 }
 
 fields! {
@@ -79,4 +84,20 @@ fields! {
     OutboxAddress "outbox_to" Email, padded true, |p| text(p.expose()), |b| Email::parse(utf8(b)?).ok();
     /// The link token of a message that is being sent, so that a second try sends the same link.
     OutboxLink "outbox_link" Private, padded false, |p| text(p.expose()), |b| Some(Private::new(utf8(b)?.to_owned()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::frozen::Frozen;
+
+    #[test]
+    fn names_and_padding_are_for_ever() {
+        let frozen = Frozen::read().0;
+        let fields = frozen["fields"].as_object().expect("an object");
+        for &(name, is_padded) in ALL {
+            assert_eq!(fields.get(name), Some(&is_padded.into()), "{name}");
+        }
+        assert_eq!(fields.len(), ALL.len());
+    }
 }

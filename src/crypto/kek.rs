@@ -54,6 +54,10 @@ pub trait KekProvider: Send + Sync + 'static {
     async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, KekError>;
 }
 
+/// What AES-KWP makes of the shortest key there is. Anything shorter carries no ciphertext: RFC 5649 wraps one octet or
+/// more, and its integrity check value alone, which everybody knows, would pass for an empty key under any KEK.
+const SHORTEST_WRAPPED: usize = 16;
+
 /// Key-encryption keys held in this process.
 pub struct LocalKeks {
     /// At least one; the last is active.
@@ -75,6 +79,9 @@ impl KekProvider for LocalKeks {
     }
 
     async fn wrap(&self, key: &[u8]) -> Result<WrappedKey, KekError> {
+        if key.is_empty() {
+            return Err(KekError::Damaged);
+        }
         let (kek_id, kek) = &self.keys[self.keys.len() - 1];
         let mut wrapped = vec![0; key.len().next_multiple_of(8) + 8];
         AesKwp::<Aes256>::new(&(**kek).into())
@@ -92,6 +99,9 @@ impl KekProvider for LocalKeks {
             .iter()
             .find(|(id, _)| *id == wrapped.kek_id)
             .ok_or_else(|| KekError::Unknown(wrapped.kek_id.clone()))?;
+        if wrapped.wrapped.len() < SHORTEST_WRAPPED {
+            return Err(KekError::Damaged);
+        }
         let mut buffer = Zeroizing::new(vec![0; wrapped.wrapped.len()]);
         let key = AesKwp::<Aes256>::new(&(**kek).into())
             .unwrap_key(&wrapped.wrapped, &mut buffer)
@@ -103,6 +113,7 @@ impl KekProvider for LocalKeks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::frozen::{Frozen, array, bytes, hex, text};
 
     fn kek(n: u8) -> (KekId, Zeroizing<[u8; 32]>) {
         let id = format!("kek_{}", "0".repeat(25) + &n.to_string())
@@ -125,6 +136,29 @@ mod tests {
             ..wrapped
         };
         assert_eq!(new.unwrap(&relabelled).await, Err(KekError::Damaged));
+    }
+
+    #[tokio::test]
+    async fn frozen_vector() {
+        let frozen = Frozen::read().0;
+        let vector = &frozen["wrapped_dek"];
+        let id: KekId = text(&vector["kek_id"]).parse().expect("an id");
+        let keks = LocalKeks::new(vec![(id, Zeroizing::new(array(&vector["kek"])))]).expect("one key");
+        let wrapped = keks.wrap(&bytes(&frozen["dek"])).await.expect("wraps");
+        assert_eq!(hex(&wrapped.wrapped), vector["wrapped"]);
+        assert_eq!(wrapped.kek_id.as_str(), vector["kek_id"]);
+        assert_eq!(hex(&keks.unwrap(&wrapped).await.expect("unwraps")), frozen["dek"]);
+    }
+
+    #[tokio::test]
+    async fn an_empty_key_is_neither_wrapped_nor_unwrapped() {
+        let keks = LocalKeks::new(vec![kek(1)]).expect("one key");
+        assert_eq!(keks.wrap(&[]).await, Err(KekError::Damaged));
+        let forged = WrappedKey {
+            kek_id: kek(1).0,
+            wrapped: vec![0xA6, 0x59, 0x59, 0xA6, 0, 0, 0, 0],
+        };
+        assert_eq!(keks.unwrap(&forged).await, Err(KekError::Damaged));
     }
 
     #[tokio::test]

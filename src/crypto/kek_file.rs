@@ -103,7 +103,10 @@ fn parse_line(line: &str) -> Option<(KekId, Zeroizing<[u8; 32]>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::kek::KekProvider;
+    use crate::crypto::{
+        frozen::{Frozen, bytes, hex, text},
+        kek::{KekProvider, WrappedKey},
+    };
 
     const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
@@ -130,6 +133,18 @@ mod tests {
         make(&path, NOW).expect("made");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("chmod");
         assert!(matches!(read(&path), Err(KekFileError::Exposed(0o640))));
+    }
+
+    #[tokio::test]
+    async fn frozen_vector() {
+        let frozen = Frozen::read().0;
+        let vector = &frozen["wrapped_dek"];
+        let wrapped = WrappedKey {
+            kek_id: text(&vector["kek_id"]).parse().expect("an id"),
+            wrapped: bytes(&vector["wrapped"]),
+        };
+        let keks = parse(text(&vector["key_file"])).expect("a key file");
+        assert_eq!(hex(&keks.unwrap(&wrapped).await.expect("unwraps")), frozen["dek"]);
     }
 
     #[test]

@@ -126,7 +126,7 @@ pub enum KeyState {
     Pending,
     /// The one that writes.
     Active,
-    /// Reads only.
+    /// Reads only. An index key is still written beside the active one, or uniqueness would have a gap.
     VerifyOnly,
     /// Neither; kept until nothing names it.
     Retired,
@@ -219,6 +219,7 @@ impl SharedKeyring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::frozen::Frozen;
 
     fn key(version: u16, state: KeyState) -> RootKey {
         RootKey {
@@ -252,6 +253,20 @@ mod tests {
             keyring.active(&KeyUse::Pepper).expect_err("none"),
             MissingKey("pepper".into())
         );
+    }
+
+    #[test]
+    fn names_and_lengths_are_those_that_are_stored() {
+        let frozen = Frozen::read();
+        let uses = frozen.0["key_uses"].as_object().expect("an object");
+        let all = KeyUse::all(&[frozen.user_type()]);
+        assert_eq!(uses.len(), all.len());
+        for key_use in all {
+            let length = uses.get(&key_use.name()).expect("a known name");
+            if let Some(length) = length.as_u64() {
+                assert_eq!(key_use.make_material().len() as u64, length, "{}", key_use.name());
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Plaintext in, sealed out.
 //!
 //! The only importer of ciphers, MACs, password hashing and signing. Formats stand byte by byte in `docs/CRYPTO.md`,
-//! each with a frozen vector in `tests/rules/vectors.rs`; changing one means a new version beside the old, never an
-//! edit.
+//! each with a frozen vector in `tests/vectors/frozen.json`; changing one means a new version beside the old, never an edit.
 //!
 //! To add a sealed field: a line in [`field`]. To add a keyed use: a variant of [`keyring::KeyUse`] with its own
 //! root key, never a second meaning for an existing one, and a domain-separation constant of the form
@@ -13,6 +12,8 @@ pub mod data_key;
 pub mod digest;
 pub mod encoding;
 pub mod field;
+#[cfg(test)]
+mod frozen;
 pub mod kek;
 pub mod kek_file;
 pub mod keyring;

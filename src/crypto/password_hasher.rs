@@ -210,7 +210,10 @@ fn argon2(pepper: &RootKey, params: Params) -> Result<Argon2<'_>, HashError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::keyring::KeyState;
+    use crate::crypto::{
+        frozen::{Frozen, bytes, number, text},
+        keyring::KeyState,
+    };
 
     const CHEAP: HashCost = HashCost {
         memory_kib: 64,
@@ -251,6 +254,33 @@ mod tests {
             Ok(Check::Match { is_outdated: true })
         );
         assert_eq!(verify(b"no", &stored, &later, CHEAP), Ok(Check::Mismatch));
+    }
+
+    #[test]
+    fn frozen_vector() {
+        let frozen = Frozen::read().0;
+        let vector = &frozen["password_hash"];
+        let mut keyring = Keyring::default();
+        let pepper = RootKey {
+            version: number(&vector["pepper_version"]),
+            state: KeyState::Active,
+            material: Zeroizing::new(bytes(&vector["pepper"])),
+        };
+        keyring.insert(KeyUse::Pepper, pepper);
+        let stored = PasswordHash::from_stored(text(&vector["phc"]).to_owned());
+        let check = |password: &str| verify(password.as_bytes(), &stored, &keyring, HashCost::MINIMUM);
+        assert_eq!(
+            check(text(&vector["password"])),
+            Ok(Check::Match { is_outdated: false })
+        );
+        assert_eq!(check("Zwölf Boxkämpfer 13!"), Ok(Check::Mismatch));
+
+        // What is written today has the same shape: everything but salt and output is equal, and those are as long.
+        let fresh = hash(b"pw", &keyring, HashCost::MINIMUM).expect("hash");
+        let [fresh, frozen] = [&fresh, &stored].map(|hash| hash.as_str().split('$').collect::<Vec<_>>());
+        assert_eq!(fresh[..4], frozen[..4]);
+        assert_eq!([fresh[4], fresh[5]].map(str::len), [frozen[4], frozen[5]].map(str::len));
+        assert_eq!(fresh.len(), 6);
     }
 
     #[test]

@@ -169,10 +169,16 @@ fn covered(user_type: &UserType, id: &AccountId, security: &Security) -> Vec<u8>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::crypto::keyring::{KeyState, RootKey};
+    use crate::crypto::{
+        frozen::{Frozen, array, bytes, hex, list, number},
+        keyring::{KeyState, RootKey},
+    };
 
     fn keyring() -> Keyring {
         let mut keyring = Keyring::default();
@@ -203,6 +209,56 @@ mod tests {
         }
     }
 
+    fn frozen_security(vector: &Value) -> Security {
+        let slots = list(&vector["slots"]).iter().map(bytes);
+        let slots: BTreeMap<_, _> = IndexSlots::NAMES.into_iter().zip(slots).collect();
+        Security {
+            status: serde_json::from_value(vector["status"].clone()).expect("a status"),
+            role: serde_json::from_value(vector["role"].clone()).expect("a role"),
+            is_email_verified: vector["is_email_verified"] == true,
+            is_phone_verified: vector["is_phone_verified"] == true,
+            password_hash: vector["password_hash"]
+                .as_str()
+                .map(|phc| PasswordHash::from_stored(phc.to_owned())),
+            factors: Factors {
+                totp: vector["totp"]
+                    .is_string()
+                    .then(|| Sealed::from_envelope(bytes(&vector["totp"]))),
+                recovery: list(&vector["recovery"])
+                    .iter()
+                    .map(|digest| TokenDigest::new(array(digest)))
+                    .collect(),
+            },
+            epoch: vector["epoch"].as_u64().expect("a number"),
+            kept_session: vector["kept_session"].as_str().map(|id| id.parse().expect("an id")),
+            slots: serde_json::from_value(serde_json::json!(slots)).expect("slots"),
+            rev_sec: vector["rev_sec"].as_u64().expect("a number"),
+        }
+    }
+
+    #[test]
+    fn frozen_vectors() {
+        let frozen = Frozen::read();
+        let (user_type, id) = (frozen.user_type(), frozen.account_id());
+        let vectors = list(&frozen.0["records"]);
+        assert_eq!(vectors.len(), 3);
+        for vector in vectors {
+            let mut keyring = Keyring::default();
+            let key = RootKey {
+                version: number(&vector["key_version"]),
+                state: KeyState::Active,
+                material: Zeroizing::new(bytes(&vector["key"])),
+            };
+            keyring.insert(KeyUse::Mac, key);
+            let mac = RecordMac::new(&keyring);
+            let security = frozen_security(vector);
+            assert_eq!(hex(&covered(&user_type, &id, &security)), vector["message"]);
+            let signed = mac.sign(&user_type, &id, security.clone()).expect("key");
+            assert_eq!(hex(&signed.mac), vector["mac"]);
+            assert_eq!(mac.verify(&user_type, &id, &signed), Ok(&security));
+        }
+    }
+
     #[test]
     fn every_covered_field_is_covered() {
         let (user_type, id): (UserType, AccountId) = ("User1".parse().expect("valid"), "usr_a".parse().expect("valid"));
@@ -211,15 +267,17 @@ mod tests {
         let signed = mac.sign(&user_type, &id, security(&id)).expect("key");
         assert_eq!(mac.verify(&user_type, &id, &signed), Ok(&security(&id)));
 
-        let forgeries: [fn(&mut Security); 9] = [
+        let forgeries: [fn(&mut Security); 11] = [
             |s| s.status = AccountStatus::Locked,
             |s| s.role = Role::Admin,
             |s| s.is_email_verified = false,
             |s| s.is_phone_verified = true,
             |s| s.password_hash = Some(PasswordHash::from_stored("$argon2id$y".into())),
+            |s| s.factors.totp = Some(Sealed::from_envelope(vec![1])),
             |s| s.factors.recovery.push(TokenDigest::new([1; 32])),
             |s| s.epoch = 2,
             |s| s.kept_session = "ses_00000000000000000000000000".parse().ok(),
+            |s| s.slots = IndexSlots::unused(&"usr_b".parse().expect("valid")),
             |s| s.rev_sec = 4,
         ];
         for (index, forge) in forgeries.iter().enumerate() {

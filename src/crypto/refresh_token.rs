@@ -131,9 +131,16 @@ impl fmt::Debug for RefreshToken {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
-    use crate::{crypto::keyring::KeyState, domain::clock::Timestamp};
+    use crate::{
+        crypto::{
+            frozen::{Frozen, bytes, hex, number, text},
+            keyring::KeyState,
+        },
+        domain::clock::Timestamp,
+    };
 
     struct Fixed;
     impl Entropy for Fixed {
@@ -161,6 +168,30 @@ mod tests {
     fn token(keyring: &Keyring) -> RefreshToken {
         let session = SessionId::make(Timestamp::from_millis(1_764_000_000_000), &Fixed);
         RefreshToken::make(session, keyring, &Fixed).expect("key")
+    }
+
+    #[test]
+    fn frozen_vectors() {
+        let frozen = Frozen::read().0;
+        let vector = &frozen["refresh"];
+        let mut keyring = Keyring::default();
+        let key = RootKey {
+            version: 1,
+            state: KeyState::Active,
+            material: Zeroizing::new(bytes(&vector["key"])),
+        };
+        keyring.insert(KeyUse::Refresh, key);
+        let check = |token: &RefreshToken, expected: &Value| {
+            assert_eq!(token.expose().expose(), expected["text"]);
+            assert_eq!(hex(token.digest().as_bytes()), expected["digest"]);
+            assert_eq!(token.generation(), u32::from(number(&expected["generation"])));
+            assert_eq!(token.session_id().as_str(), vector["session_id"]);
+            assert!(RefreshToken::parse(text(&expected["text"]), &keyring).is_some());
+        };
+        // The session id and the random bytes are both drawn from `Fixed`.
+        let first = token(&keyring);
+        check(&first, &vector["first"]);
+        check(&first.successors(&keyring).next().expect("a key"), &vector["successor"]);
     }
 
     #[test]

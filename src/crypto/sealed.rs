@@ -200,10 +200,14 @@ impl<'de, F: Field> Deserialize<'de> for Sealed<F> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
     use crate::{
-        crypto::field::{FirstName, LastName},
+        crypto::{
+            field::{EmailAddress, FirstName, LastName, Totp},
+            frozen::{Frozen, array, bytes, hex, list, number, text},
+        },
         domain::person_name::PersonName,
     };
 
@@ -218,9 +222,35 @@ mod tests {
     }
 
     #[test]
-    fn frozen_vector() {
-        let sealed = Sealed::<FirstName>::seal_with_nonce(&name("O'Brien"), &KEY, 1, PLACE, [9; 12]);
-        insta::assert_snapshot!(data_encoding::HEXLOWER.encode(sealed.as_envelope()));
+    fn frozen_vectors() {
+        fn check<F: Field>(vector: &Value, place: Place<'_>) {
+            let number = number(&vector["key_number"]);
+            let key = array(&vector["field_key"]);
+            let plain = F::decode(&bytes(&vector["plain"])).expect("a value of the field");
+            let sealed = Sealed::<F>::seal_with_nonce(&plain, &key, number, place, array(&vector["nonce"]));
+            assert_eq!(hex(&associated_data::<F>(number, place)), vector["aad"], "{}", F::NAME);
+            assert_eq!(hex(sealed.as_envelope()), vector["envelope"], "{}", F::NAME);
+            assert_eq!(sealed.key_number(), Some(number));
+            let opened = sealed.open(&key, place).expect("opens");
+            assert_eq!(hex(&F::encode(&opened)), vector["plain"], "{}", F::NAME);
+        }
+        let frozen = Frozen::read();
+        let (user_type, owner) = (frozen.user_type(), frozen.account_id());
+        let place = Place {
+            user_type: user_type.as_str(),
+            owner: owner.as_str(),
+        };
+        let vectors = list(&frozen.0["sealed"]);
+        assert_eq!(vectors.len(), 4);
+        for vector in vectors {
+            match text(&vector["field"]) {
+                FirstName::NAME => check::<FirstName>(vector, place),
+                LastName::NAME => check::<LastName>(vector, place),
+                EmailAddress::NAME => check::<EmailAddress>(vector, place),
+                Totp::NAME => check::<Totp>(vector, place),
+                other => panic!("no check for {other}"),
+            }
+        }
     }
 
     #[test]

@@ -293,9 +293,14 @@ fn thumbprint(public: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::{
-        crypto::keyring::{KeyState, RootKey},
+        crypto::{
+            frozen::{Frozen, bytes, text},
+            keyring::{KeyState, RootKey},
+        },
         domain::entropy::Entropy,
     };
 
@@ -341,6 +346,49 @@ mod tests {
         let secret = Zeroizing::new(vec![9; 32]);
         [SigningMethod::EdDsa, SigningMethod::Hs256(secret)]
             .map(|method| TokenSigner::new(ring(), method, "https://id.example.com/"))
+    }
+
+    #[test]
+    fn frozen_vectors() {
+        let frozen = Frozen::read().0;
+        let vector = &frozen["access_token"];
+        let expected = AccessClaims {
+            account_id: text(&frozen["account_id"]).parse().expect("an id"),
+            authenticated_at: NOW.minus(Duration::from_mins(1)),
+            methods: vec![
+                AuthenticationMethod::Password,
+                AuthenticationMethod::Otp,
+                AuthenticationMethod::Mfa,
+            ],
+            ..claims()
+        };
+        let mut keyring = Keyring::default();
+        let pair = RootKey {
+            version: 1,
+            state: KeyState::Active,
+            material: Zeroizing::new(bytes(&vector["eddsa"]["pkcs8"])),
+        };
+        keyring.insert(KeyUse::Token, pair);
+        let keyring = SharedKeyring::new(keyring);
+        let secret = Zeroizing::new(bytes(&vector["hs256"]["secret"]));
+        for (name, method) in [("eddsa", SigningMethod::EdDsa), ("hs256", SigningMethod::Hs256(secret))] {
+            let signer = TokenSigner::new(keyring.clone(), method, text(&vector["issuer_base"]));
+            let token = text(&vector[name]["token"]);
+            assert_eq!(
+                signer.verify(&user_type("User1"), token, NOW).as_ref(),
+                Ok(&expected),
+                "{name}"
+            );
+
+            // What is signed today says the same, in whatever order.
+            let fresh = signer.sign(&expected).expect("key");
+            let part = |index: usize| -> Value {
+                let part = fresh.expose().split('.').nth(index).expect("three parts");
+                serde_json::from_slice(&BASE64URL_NOPAD.decode(part.as_bytes()).expect("base64url")).expect("JSON")
+            };
+            assert_eq!(part(0), vector[name]["header"], "{name}");
+            assert_eq!(part(1), vector["claims"], "{name}");
+        }
     }
 
     #[test]

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Computes tests/vectors/frozen.json: one vector per stored or handed-out format, made without any code of the project.
+
+    python3 -m venv /tmp/frozen && /tmp/frozen/bin/pip install 'cryptography>=45'
+    /tmp/frozen/bin/python tests/vectors/make_frozen.py            # writes frozen.json beside itself
+    /tmp/frozen/bin/python tests/vectors/make_frozen.py --check    # fails when frozen.json is not what this computes
+
+The formats are described in docs/CRYPTO.md, from which (and not from the Rust sources) this was written. The file may
+grow by new entries; an entry that exists never changes, for data in its format is stored somewhere. A new version of a
+format is a new entry.
+
+Every key here is the SHA-256 of a sentence: good for tests only.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import pathlib
+import struct
+import sys
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
+
+USER_TYPE = "User1"
+MILLIS = 1_764_000_000_000
+
+
+def key(name: str) -> bytes:
+    return hashlib.sha256(b"sealgate test key: " + name.encode()).digest()
+
+
+def join(*parts: bytes) -> bytes:
+    return b"".join(struct.pack(">H", len(part)) + part for part in parts)
+
+
+def mac(k: bytes, message: bytes) -> bytes:
+    return hmac.new(k, message, hashlib.sha256).digest()
+
+
+def b64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).rstrip(b"=").decode()
+
+
+def typed_id(prefix: str) -> str:
+    """A UUIDv7 whose ten random bytes are all 7, in lower-case base32hex."""
+    data = bytearray(MILLIS.to_bytes(6, "big") + bytes([7] * 10))
+    data[6] = 0x70 | (data[6] & 0x0F)
+    data[8] = 0x80 | (data[8] & 0x3F)
+    return prefix + base64.b32hexencode(bytes(data)).rstrip(b"=").decode().lower()
+
+
+ACCOUNT, SESSION, TOKEN, KEK = (typed_id(prefix) for prefix in ("usr_", "ses_", "tok_", "kek_"))
+
+
+def padded(plain: bytes) -> bytes:
+    size = next(size for size in (32, 64, 128, 256, 512) if len(plain) < size)
+    return (plain + b"\x80").ljust(size, b"\0")
+
+
+def sealed(field: str, plain: bytes, is_padded: bool, number: int) -> dict:
+    domain, suite, number_be = b"sealgate/field/v1", b"\x01", struct.pack(">H", number)
+    info = join(domain, USER_TYPE.encode(), field.encode())
+    field_key = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(key("dek"))
+    aad = join(domain, suite, number_be, USER_TYPE.encode(), ACCOUNT.encode(), field.encode())
+    nonce = key("nonce of " + field)[:12]
+    body = AESGCM(field_key).encrypt(nonce, padded(plain) if is_padded else plain, aad)
+    return {
+        "field": field,
+        "plain": plain.hex(),
+        "key_number": number,
+        "hkdf_info": info.hex(),
+        "field_key": field_key.hex(),
+        "nonce": nonce.hex(),
+        "aad": aad.hex(),
+        "envelope": (b"\xa1" + suite + number_be + nonce + body).hex(),
+    }
+
+
+def sealed_fields() -> list:
+    return [
+        sealed("first_name", "O'Brien".encode(), True, 1),
+        sealed("last_name", "Wolfeschlegelsteinhausenbergerdorff".encode(), True, 0x0102),
+        sealed("email", "ada@example.com".encode(), False, 1),
+        sealed("totp", key("totp secret")[:20], False, 1),
+    ]
+
+
+def blind_index() -> dict:
+    values = {"email": "ada@example.com", "username": "ada.lovelace", "phone": "+14155550123"}
+    index_key = key("index")
+    return {
+        "key": index_key.hex(),
+        "values": [
+            {"kind": kind, "normalised": value, "index": mac(index_key, join(kind.encode(), value.encode())).hex()}
+            for kind, value in values.items()
+        ],
+        "unused_slot": ACCOUNT.encode().hex(),
+    }
+
+
+def record(status, role, flags, password_hash, totp, recovery, epoch, kept_session, slots, rev_sec) -> dict:
+    message = join(
+        b"sealgate/record/v1",
+        USER_TYPE.encode(),
+        ACCOUNT.encode(),
+        status.encode(),
+        role.encode(),
+        bytes(flags),
+        password_hash.encode(),
+        totp,
+        b"".join(recovery),
+        struct.pack(">Q", epoch),
+        kept_session.encode(),
+        join(*slots),
+        struct.pack(">Q", rev_sec),
+    )
+    version = 0x0102
+    return {
+        "key": key("mac").hex(),
+        "key_version": version,
+        "status": status,
+        "role": role,
+        "is_email_verified": bool(flags[0]),
+        "is_phone_verified": bool(flags[1]),
+        "password_hash": password_hash or None,
+        "totp": totp.hex() or None,
+        "recovery": [digest.hex() for digest in recovery],
+        "epoch": epoch,
+        "kept_session": kept_session or None,
+        "slots": [slot.hex() for slot in slots],
+        "rev_sec": rev_sec,
+        "message": message.hex(),
+        "mac": (struct.pack(">H", version) + mac(key("mac"), message)).hex(),
+    }
+
+
+def records() -> list:
+    unused = ACCOUNT.encode()
+    indexes = [bytes.fromhex(value["index"]) for value in blind_index()["values"]]
+    used = [unused, indexes[0], unused, indexes[1], unused, indexes[2]]
+    totp = bytes.fromhex(sealed_fields()[3]["envelope"])
+    recovery = [key("recovery code 1"), key("recovery code 2")]
+    phc = password_hash()["phc"]
+    return [
+        record("active", "user", (1, 0), phc, b"", [], 0, "", used, 0),
+        record("locked", "admin", (1, 1), phc, totp, recovery, 2**40 + 3, SESSION, used, 7),
+        record("erased", "user", (0, 0), "", b"", [], 4, "", [unused] * 6, 9),
+    ]
+
+
+def refresh_token(generation: int, random: bytes) -> dict:
+    body = SESSION.encode() + struct.pack(">I", generation) + random
+    data = body + mac(key("refresh"), join(b"sealgate/refresh/v1 tag", body))[:16]
+    return {
+        "generation": generation,
+        "random": random.hex(),
+        "text": "rt1." + b64url(data),
+        "digest": hashlib.sha256(join(b"sealgate/refresh/v1 digest", data)).hexdigest(),
+        "next_random": mac(key("refresh"), join(b"sealgate/refresh/v1 next", data)).hex(),
+    }
+
+
+def refresh() -> dict:
+    first = refresh_token(0, bytes([7] * 32))
+    return {
+        "key": key("refresh").hex(),
+        "session_id": SESSION,
+        "first": first,
+        "successor": refresh_token(1, bytes.fromhex(first["next_random"])),
+    }
+
+
+def link() -> dict:
+    random = key("link random")
+
+    def digest(purpose: str) -> str:
+        message = join(b"sealgate/link/v1", USER_TYPE.encode(), purpose.encode(), ACCOUNT.encode(), random)
+        return hashlib.sha256(message).hexdigest()
+
+    purposes = ["confirm_address", "change_address", "reset_password", "verify_phone"]
+    return {
+        "random": random.hex(),
+        "text": b64url(ACCOUNT.encode() + random),
+        "digests": {purpose: digest(purpose) for purpose in purposes},
+    }
+
+
+def password_hash() -> dict:
+    password, pepper, version, salt = "Zwölf Boxkämpfer 12!", key("pepper"), 0x0102, key("salt")[:16]
+    argon = Argon2id(salt=salt, length=32, iterations=2, lanes=1, memory_cost=19_456, secret=pepper)
+    keyid = b64(struct.pack(">H", version))
+    phc = f"$argon2id$v=19$m=19456,t=2,p=1,keyid={keyid}${b64(salt)}${b64(argon.derive(password.encode()))}"
+    return {"password": password, "pepper": pepper.hex(), "pepper_version": version, "phc": phc}
+
+
+def compact(header: dict, claims: dict, sign) -> str:
+    text = ".".join(b64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
+    return text + "." + b64url(sign(text.encode()))
+
+
+def access_token() -> dict:
+    issuer = "https://id.example.com/" + USER_TYPE
+    seconds = MILLIS // 1000
+    claims = {
+        "iss": issuer,
+        "aud": issuer,
+        "sub": ACCOUNT,
+        "client_id": "sealgate",
+        "iat": seconds,
+        "exp": seconds + 1800,
+        "jti": TOKEN,
+        "sid": SESSION,
+        "auth_time": seconds - 60,
+        "amr": ["pwd", "otp", "mfa"],
+        "ut": USER_TYPE,
+        "role": "user",
+    }
+    secret = key("hs256")
+    hs256 = {"typ": "at+jwt", "alg": "HS256", "kid": "hs256-" + b64url(mac(secret, b"sealgate/kid/v1")[:12])}
+
+    pair = Ed25519PrivateKey.from_private_bytes(key("ed25519"))
+    raw = serialization.Encoding.Raw, serialization.PublicFormat.Raw
+    jwk = {"crv": "Ed25519", "kty": "OKP", "x": b64url(pair.public_key().public_bytes(*raw))}
+    thumbprint = hashlib.sha256(json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode()).digest()
+    eddsa = {"typ": "at+jwt", "alg": "EdDSA", "kid": b64url(thumbprint)}
+    pkcs8 = pair.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return {
+        "issuer_base": "https://id.example.com",
+        "claims": claims,
+        "hs256": {
+            "secret": secret.hex(),
+            "header": hs256,
+            "token": compact(hs256, claims, lambda text: mac(secret, text)),
+        },
+        "eddsa": {"pkcs8": pkcs8.hex(), "header": eddsa, "token": compact(eddsa, claims, pair.sign)},
+    }
+
+
+def frozen() -> dict:
+    return {
+        "about": "Computed by make_frozen.py beside this file. An entry that exists never changes.",
+        "user_type": USER_TYPE,
+        "account_id": ACCOUNT,
+        "fields": {
+            "email": False,
+            "email_pending": False,
+            "username": True,
+            "first_name": True,
+            "last_name": True,
+            "phone": True,
+            "country_code": True,
+            "attributes": False,
+            "totp": False,
+            "request_address": True,
+            "outbox_to": True,
+            "outbox_link": False,
+        },
+        "key_uses": {
+            "index.User1": 32,
+            "pepper": 32,
+            "otp": 32,
+            "mac": 32,
+            "refresh": 32,
+            "token": None,
+            "request": 32,
+            "filter": 32,
+            "rate": 32,
+            "idempotency": 32,
+        },
+        "dek": key("dek").hex(),
+        "wrapped_dek": {
+            "kek_id": KEK,
+            "kek": key("kek").hex(),
+            "wrapped": aes_key_wrap_with_padding(key("kek"), key("dek")).hex(),
+            "key_file": f"# Oldest first\n{KEK} {base64.b64encode(key('kek')).decode()}\n",
+        },
+        "sealed": sealed_fields(),
+        "blind_index": blind_index(),
+        "records": records(),
+        "refresh": refresh(),
+        "link": link(),
+        "password_hash": password_hash(),
+        "access_token": access_token(),
+    }
+
+
+def main() -> None:
+    path = pathlib.Path(__file__).with_name("frozen.json")
+    text = json.dumps(frozen(), indent=2, ensure_ascii=False) + "\n"
+    if "--check" not in sys.argv[1:]:
+        path.write_text(text, encoding="utf-8")
+    elif path.read_text(encoding="utf-8") != text:
+        sys.exit(f"{path} is not what this script computes")
+
+
+if __name__ == "__main__":
+    main()
