@@ -211,10 +211,10 @@ mod server {
                 )
             })?;
             let address = listener.local_addr()?;
-            if config.http.address.port() == 0 {
-                // Port 0 is any free one, and links should lead to it.
+            config.http.address = address;
+            if config.http.public_url.port() == Some(0) {
+                // Port 0 is any free one, and links should lead to it; a PUBLIC_URL that was set stays as it is.
                 let _ = config.http.public_url.set_port(Some(address.port()));
-                config.http.address = address;
             }
             let foundation = Foundation::open(&config, world).await?;
             let (stop_http, stop_rest) = (CancellationToken::new(), CancellationToken::new());

@@ -1,0 +1,17 @@
+//! The binaries as an operator meets them: started, killed, started again, badly configured, cut off from their files.
+//!
+//! Every test has a folder of its own and starts its own processes, on free ports of the loopback interface; what it
+//! started ends with it, by its process id. Nothing is waited for by time alone: a condition is asked again until a
+//! deadline.
+//!
+//! # To add a test
+//! A function in the file that its subject names. [`installation::Installation`] starts servers and workers,
+//! [`client::Client`] talks to a server, [`outbox::Outbox`] reads what was mailed.
+
+mod client;
+mod installation;
+mod outbox;
+mod processes;
+mod waiting;
+
+mod walk;
