@@ -19,15 +19,12 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>) -> Result<(), Fail
     }
     core.vault.destroy(key).await?;
     loop {
-        let sessions = core.stores.sessions.of_account(key, BATCH).await?;
+        let sessions = core.stores.sessions.ids_of_account(key, BATCH).await?;
         if sessions.is_empty() {
             break;
         }
-        for session in sessions {
-            core.stores
-                .sessions
-                .delete(&Ref::new(&session.user_type, session.id))
-                .await?;
+        for id in sessions {
+            core.stores.sessions.delete(&Ref::new(&key.user_type, id)).await?;
         }
     }
     core.stores.accounts.delete(key).await?;

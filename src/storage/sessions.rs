@@ -135,7 +135,9 @@ impl Record for SessionRecord {
 /// The port. Only the id is unique.
 #[async_trait]
 pub trait Sessions: Documents<SessionRecord> {
-    /// Sessions of an account, ended ones too, newest first, at most `limit`.
+    /// Ids of every session of an account, ended ones too, in no order, at most `limit`: for removing them.
+    async fn ids_of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionId>, StoreError>;
+    /// Sessions of an account that are not ended, newest first, at most `limit`.
     async fn of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionRecord>, StoreError>;
     /// Sessions past their end at `now`, at most `limit`.
     async fn expired(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError>;

@@ -33,6 +33,11 @@ impl Stored for SessionRecord {
 
 #[async_trait]
 impl Sessions for Collections<SessionRecord> {
+    async fn ids_of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+        let filter = doc! { "account_id": account.id.as_str() };
+        self.ids(&account.user_type, filter, doc! { "_id": 1 }, limit).await
+    }
+
     async fn of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionRecord>, StoreError> {
         let filter = doc! { "account_id": account.id.as_str(), "ended_at": Bson::Null };
         let newest_first = doc! { "created_at": -1, "_id": -1 };

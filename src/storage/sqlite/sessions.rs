@@ -30,6 +30,12 @@ impl Row for SessionRecord {
 
 #[async_trait]
 impl Sessions for Table<SessionRecord> {
+    async fn ids_of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+        const SQL: &str = "SELECT id FROM sessions WHERE user_type = ? AND account_id = ? LIMIT ?";
+        let query = sqlx::query(SQL).bind(account.user_type.as_str());
+        self.ids(query.bind(account.id.as_str()).bind(limit)).await
+    }
+
     async fn of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionRecord>, StoreError> {
         const SQL: &str = "SELECT id, doc FROM sessions WHERE user_type = ? AND account_id = ? AND live = 1 \
                            ORDER BY created_at DESC, id DESC LIMIT ?";
