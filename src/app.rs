@@ -30,7 +30,13 @@ use crate::{
         sms::Sms, sqlite_queue::SqliteQueue, worker,
     },
     service::{Core, UserTypeSettings, keyring, vault::Vault},
-    storage::{Stores, outbox::MessageRef, sqlite},
+    storage::{
+        Stores,
+        limits::Limits,
+        memory::{MemoryIdempotency, MemoryLimits},
+        outbox::MessageRef,
+        sqlite,
+    },
     templates::Templates,
 };
 
@@ -108,6 +114,11 @@ impl Foundation {
             clock: world.clock,
             entropy: world.entropy,
             hand_over: Arc::new(channel),
+            limits: config
+                .http
+                .rate_limits
+                .then(|| Arc::new(MemoryLimits::default()) as Arc<dyn Limits>),
+            idempotency: Arc::new(MemoryIdempotency::default()),
             user_types: user_types(config),
             stores,
         });

@@ -45,6 +45,10 @@ impl Environment {
             );
         }
         if environment == Self::Production {
+            if !http.rate_limits {
+                let says = "is off, which production does not take";
+                reader.report("RATE_LIMITS", says, "Unset it; it is for load tests");
+            }
             if http.public_url.scheme() != "https" {
                 let says = "must begin with https:// in production: mailed links begin with it";
                 reader.report("PUBLIC_URL", says, "Write the URL that people reach the service by");

@@ -17,6 +17,10 @@ pub struct HttpConfig {
     pub app_name: String,
     /// Origins of browser apps that may call it.
     pub cors_origins: Vec<String>,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<String>,
+    /// Whether requests are counted; off for load tests.
+    pub rate_limits: bool,
     /// Whether `/docs`, `/redoc`, `/scalar` and the document are served.
     pub docs: bool,
 }
@@ -33,6 +37,8 @@ impl HttpConfig {
             public_url: public_url(reader, address),
             app_name: reader.text("APP_NAME").unwrap_or("Sealgate").trim().to_owned(),
             cors_origins: cors_origins(reader),
+            trusted_proxies: trusted_proxies(reader),
+            rate_limits: reader.switch("RATE_LIMITS", true),
             docs: reader.switch("DOCS", true),
         }
     }
@@ -58,6 +64,41 @@ fn public_url(reader: &mut Reader<'_>, address: SocketAddr) -> Url {
             Url::parse("http://127.0.0.1").unwrap()
         }
     }
+}
+
+/// Addresses and networks, in text: the HTTP edge reads them again.
+fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<String> {
+    let list = reader.text("TRUSTED_PROXIES").unwrap_or_default();
+    let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let proxies: Vec<String> = entries.map(with_prefix_length).collect();
+    if !proxies.iter().all(|entry| is_network(entry)) {
+        let mend = "List addresses or networks such as `10.0.0.0/8`, separated by commas";
+        reader.report(
+            "TRUSTED_PROXIES",
+            "has an entry that is neither an address nor a network",
+            mend,
+        );
+    }
+    proxies
+}
+
+fn with_prefix_length(entry: &str) -> String {
+    match entry.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(_)) => format!("{entry}/32"),
+        Ok(std::net::IpAddr::V6(_)) => format!("{entry}/128"),
+        Err(_) => entry.to_owned(),
+    }
+}
+
+fn is_network(entry: &str) -> bool {
+    entry
+        .split_once('/')
+        .is_some_and(|(address, length)| match address.parse::<std::net::IpAddr>() {
+            Ok(address) => length
+                .parse::<u8>()
+                .is_ok_and(|length| length <= if address.is_ipv4() { 32 } else { 128 }),
+            Err(_) => false,
+        })
 }
 
 fn cors_origins(reader: &mut Reader<'_>) -> Vec<String> {

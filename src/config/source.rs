@@ -15,6 +15,8 @@ pub const VARIABLES: &[&str] = &[
     "HTTP_ADDR",
     "PUBLIC_URL",
     "CORS_ORIGINS",
+    "TRUSTED_PROXIES",
+    "RATE_LIMITS",
     "DOCS",
     "DATA_DIR",
     "KEK_FILE",

@@ -11,6 +11,7 @@ use crate::{
     http::{
         body::Body,
         dto::{Address, Create, Created, Message, Verify},
+        idempotent::IdempotencyHeader,
         middleware::request_id::WasHead,
         negotiate::{is_api_client, prefers_html},
         pages::Pages,
@@ -67,13 +68,23 @@ impl AccountsApi {
     async fn create(
         &self,
         population: Population,
+        idempotency: IdempotencyHeader,
         body: Body<Create>,
     ) -> Result<CreateResponse, Refused<{ BODY | CONFLICT }>> {
-        let Create { person, password } = body.0;
-        let id = register(&population.core, &population.user_type, person, password).await?;
+        let (guarded, done) = idempotency.begin(&population, "/create", None).await?;
+        let id = match done {
+            Some(id) => id,
+            None => {
+                let Create { person, password } = body.0;
+                let registered = register(&population.core, &population.user_type, person, password).await;
+                let id = registered.as_ref().ok().map(ToString::to_string);
+                IdempotencyHeader::end(&population, &guarded, id.as_deref()).await;
+                registered?.to_string()
+            }
+        };
         Ok(CreateResponse::Created(Json(Created {
             message: "Almost there: open the link in the mail that we sent you.".to_owned(),
-            id: id.to_string(),
+            id,
             email: "[ENCRYPTED]".to_owned(),
         })))
     }

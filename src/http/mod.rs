@@ -10,11 +10,13 @@
 pub mod accounts_api;
 pub mod body;
 pub mod caller;
+pub mod client_address;
 pub mod dev_outbox;
 pub mod docs;
 pub mod dto;
 pub mod fields;
 pub mod health;
+pub mod idempotent;
 pub mod middleware;
 pub mod negotiate;
 pub mod pages;

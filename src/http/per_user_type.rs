@@ -18,7 +18,10 @@ use poem_openapi::{
 
 use crate::{
     domain::user_type::UserType,
-    http::caller::{SCHEME, scheme},
+    http::{
+        caller::{SCHEME, scheme},
+        middleware::rate_limit::LimitRate,
+    },
 };
 
 thread_local! {
@@ -78,9 +81,9 @@ impl<T: OpenApi + Clone> OpenApi for PerUserType<T> {
             for (path, methods) in routes(&self.0) {
                 // The profile is served with and without the slash at the end; neither redirects.
                 let bare = (path == "/").then(|| routes(&self.0).remove("/")).flatten();
-                mount(table, format!("/{user_type}{path}"), methods, &user_type);
+                mount(table, format!("/{user_type}{path}"), &path, methods, &user_type);
                 if let Some(methods) = bare {
-                    mount(table, format!("/{user_type}"), methods, &user_type);
+                    mount(table, format!("/{user_type}"), &path, methods, &user_type);
                 }
             }
         }
@@ -96,12 +99,17 @@ fn routes<T: OpenApi + Clone>(api: &T) -> HashMap<String, HashMap<Method, BoxEnd
 fn mount(
     table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>,
     path: String,
+    route: &str,
     methods: HashMap<Method, BoxEndpoint<'static>>,
     user_type: &UserType,
 ) {
     let slot = table.entry(path).or_default();
+    let limit = LimitRate {
+        path: route.to_owned(),
+        user_type: user_type.clone(),
+    };
     for (method, endpoint) in methods {
-        slot.insert(method, endpoint.data(user_type.clone()).boxed());
+        slot.insert(method, endpoint.with(limit.clone()).data(user_type.clone()).boxed());
     }
 }
 

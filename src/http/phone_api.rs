@@ -3,6 +3,7 @@
 use poem_openapi::{ApiResponse, OpenApi, param::Query, payload::Json};
 
 use crate::{
+    domain::challenge::Purpose,
     http::{
         body::Body,
         caller::SignedIn,
@@ -10,6 +11,7 @@ use crate::{
             Message,
             phone::{CodeSent, OtpPhone, VerifyOtp},
         },
+        idempotent::IdempotencyHeader,
         problem::Problem,
         refusals::{BODY, FORBIDDEN, NOBODY, PARAMETER, Refused},
     },
@@ -38,13 +40,27 @@ impl PhoneApi {
     async fn otp_phone(
         &self,
         signed_in: SignedIn,
+        idempotency: IdempotencyHeader,
         body: Body<OtpPhone>,
     ) -> Result<CodeSentResponse, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
         let (core, caller) = (&signed_in.population.core, &signed_in.caller);
-        let (challenge, lifetime) = send_code(core, caller, body.0.0.as_ref()).await?;
+        let population = &signed_in.population;
+        let (guarded, done) = idempotency
+            .begin(population, "/otp_phone", Some(&caller.account.id))
+            .await?;
+        let (challenge, lifetime) = match done {
+            Some(id) => (id, Purpose::VerifyPhone.lifetime()),
+            None => {
+                let sent = send_code(core, caller, body.0.0.as_ref()).await;
+                let id = sent.as_ref().ok().map(|(id, _)| id.to_string());
+                IdempotencyHeader::end(population, &guarded, id.as_deref()).await;
+                let (id, lifetime) = sent?;
+                (id.to_string(), lifetime)
+            }
+        };
         Ok(CodeSentResponse::Accepted(Json(CodeSent {
             message: "A code is on its way to your phone.".to_owned(),
-            otp: challenge.to_string(),
+            otp: challenge,
             expires_in: lifetime.as_secs(),
         })))
     }

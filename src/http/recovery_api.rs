@@ -1,5 +1,7 @@
 //! A forgotten password.
 
+use std::time::Duration;
+
 use poem::{Request, http::StatusCode};
 use poem_openapi::{
     ApiResponse, OpenApi,
@@ -12,13 +14,15 @@ use crate::{
     http::{
         body::Body,
         dto::{Address, Message, recovery::Reset},
+        middleware::rate_limit::too_many,
         negotiate::prefers_html,
         pages::Pages,
         population::Population,
         problem::{FieldProblem, Problem},
         refusals::{BODY, PARAMETER, Refused, internal},
     },
-    service::{forget_password::forget_password, reset_password::reset_password},
+    service::{forget_password::forget_password, limits::spend, reset_password::reset_password},
+    storage::limits::{Quota, Spent},
 };
 
 /// The routes.
@@ -144,6 +148,23 @@ impl RecoveryApi {
 }
 
 async fn ask(population: &Population, email: &Email) -> Result<AskedResponse, Problem> {
+    // Three an hour for one address, whoever asks: a mailbox is not to be filled by strangers.
+    let quota = Quota {
+        burst: 3,
+        period: Duration::from_hours(1),
+    };
+    let route = "/forget_password of an address";
+    let spent = spend(
+        &population.core,
+        &population.user_type,
+        route,
+        email.index_form(),
+        quota,
+    )
+    .await?;
+    if let Spent::Refused { retry_after } = spent {
+        return Err(too_many(quota, retry_after));
+    }
     forget_password(&population.core, &population.user_type, email).await?;
     Ok(AskedResponse::Accepted(Json(Message {
         message: "If this address has an account, a mail is on its way.".to_owned(),

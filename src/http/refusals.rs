@@ -268,7 +268,7 @@ pub const PARAMETER: u8 = 16;
 
 impl<const STATUSES: u8> Refused<STATUSES> {
     fn documented() -> Vec<(u16, &'static str)> {
-        let table: [(u8, u16, &'static str); 10] = [
+        let table: [(u8, u16, &'static str); 11] = [
             (
                 BODY | PARAMETER,
                 400,
@@ -285,6 +285,11 @@ impl<const STATUSES: u8> Refused<STATUSES> {
                 "The body's members are not as they should be; `errors` says which and why.",
             ),
             (u8::MAX, 408, "The body did not arrive in time."),
+            (
+                u8::MAX,
+                429,
+                "Too many requests; come back after `Retry-After` seconds.",
+            ),
             (
                 u8::MAX,
                 500,

@@ -7,6 +7,7 @@ use poem::{Endpoint, EndpointExt as _, Response, Route};
 use crate::{
     config::{Config, environment::Environment},
     http::{
+        client_address::TrustedProxies,
         dev_outbox::{self, DevPages},
         docs, health,
         health::Health,
@@ -55,6 +56,14 @@ pub fn build(
             user_types: user_types.clone(),
             base_url: config.http.public_url.as_str().trim_end_matches('/').to_owned(),
         })
+        .data(TrustedProxies(
+            config
+                .http
+                .trusted_proxies
+                .iter()
+                .filter_map(|net| net.parse().ok())
+                .collect(),
+        ))
         .data(pages.clone())
         .data(health)
         .data(Arc::clone(&core))

@@ -9,7 +9,7 @@ use crate::{
         user_type::UserType,
     },
     service::vault::Vault,
-    storage::{Stores, outbox::HandOver},
+    storage::{Stores, idempotency::Idempotency, limits::Limits, outbox::HandOver},
 };
 
 /// What an operator may set per user type.
@@ -41,6 +41,10 @@ pub struct Core {
     pub entropy: Arc<dyn Entropy>,
     /// Takes messages over once they are stored.
     pub hand_over: Arc<dyn HandOver>,
+    /// Counters of attempts; none when limits are switched off.
+    pub limits: Option<Arc<dyn Limits>>,
+    /// Requests that were sent under a key.
+    pub idempotency: Arc<dyn Idempotency>,
     /// The populations and their settings.
     pub user_types: BTreeMap<UserType, UserTypeSettings>,
 }

@@ -4,5 +4,6 @@
 pub mod body_limit;
 pub mod cors;
 pub mod errors;
+pub mod rate_limit;
 pub mod request_id;
 pub mod security_headers;

@@ -1,0 +1,95 @@
+//! Who is calling, as an address: the socket's, or, behind proxies that are trusted, the right-most entry of
+//! X-Forwarded-For that is not one of theirs. What a stranger writes into that header changes nothing.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::IpNet;
+use poem::Request;
+
+/// The proxies that are believed.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(pub Vec<IpNet>);
+
+impl TrustedProxies {
+    fn has(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|net| net.contains(&address))
+    }
+
+    /// The client's address; none where the socket has none.
+    #[must_use]
+    pub fn client(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr()?.ip().to_canonical();
+        if !self.has(peer) {
+            return Some(peer);
+        }
+        let forwarded = request.headers().get_all("x-forwarded-for").iter();
+        let chain: Vec<&str> = forwarded
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|v| v.split(','))
+            .collect();
+        for entry in chain.iter().rev() {
+            // What can't be read was not written by a proxy of ours: nothing to its left is believed.
+            let Ok(address) = entry.trim().parse::<IpAddr>().map(|address| address.to_canonical()) else {
+                break;
+            };
+            if !self.has(address) {
+                return Some(address);
+            }
+        }
+        Some(peer)
+    }
+}
+
+/// The subject that limits count: an IPv4 address, or the /64 of an IPv6 one, which is what one customer has.
+#[must_use]
+pub fn subject(address: Option<IpAddr>) -> String {
+    match address {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        None => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use poem::{Addr, web::RemoteAddr};
+
+    use super::*;
+
+    fn request(peer: &str, forwarded: &[&str]) -> Request {
+        let peer: SocketAddr = format!("{peer}:1").parse().expect("an address");
+        let mut builder = Request::builder();
+        for value in forwarded {
+            builder = builder.header("x-forwarded-for", *value);
+        }
+        let mut request = builder.finish();
+        request.set_data(());
+        *request.state_remote_addr() = RemoteAddr(Addr::from(peer));
+        request
+    }
+
+    #[test]
+    fn a_strangers_header_changes_nothing_and_a_proxys_is_read_from_the_right() {
+        let proxies = TrustedProxies(vec!["10.0.0.0/8".parse().expect("a net")]);
+        let client =
+            |peer: &str, forwarded: &[&str]| proxies.client(&request(peer, forwarded)).expect("one").to_string();
+        assert_eq!(client("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
+        assert_eq!(client("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["6.6.6.6", "198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["6.6.6.6, garbage"]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn one_customers_ipv6_addresses_are_one_subject() {
+        let [one, two] = ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2:ffff::1"].map(|text| subject(text.parse().ok()));
+        assert_eq!(one, two);
+        assert_eq!(one, "2001:db8:1:2::/64");
+    }
+}
