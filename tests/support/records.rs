@@ -329,6 +329,8 @@ fn full_profile() -> SealedProfile {
 
 fn challenge(n: usize, digest: Option<TokenDigest>) -> Challenge {
     Challenge {
+        made_at: at(1),
+        sends: 1,
         id: id("chl_", n),
         digest,
         expires_at: NOW,
