@@ -5,7 +5,6 @@ use std::{fmt::Debug, time::Duration};
 use sealgate::storage::{
     Change, Changed, Documents, Inserted, Record, Ref, Unique, Updated, Verdict, accounts::AccountRecord, change,
 };
-
 use tokio::time::Instant;
 
 use crate::{

@@ -2,7 +2,11 @@
 
 use bson::{Bson, Document, RawDocumentBuf};
 use futures_util::TryStreamExt as _;
-use mongodb::{Collection, IndexModel, action::Action as _, options::IndexOptions};
+use mongodb::{
+    Collection, IndexModel,
+    action::{Action as _, Find, FindOne},
+    options::IndexOptions,
+};
 
 use crate::storage::{
     documents::{Inserted, StoreError, Unique},
@@ -94,7 +98,7 @@ impl RawCollection {
         self.run(deadline, async move {
             collection
                 .find_one(filter)
-                .optional(projection, |find, only| find.projection(only))
+                .optional(projection, FindOne::projection)
                 .await
         })
         .await
@@ -109,7 +113,7 @@ impl RawCollection {
         self.run(Deadline::start(), async move {
             let find = collection.find(listing.filter).sort(listing.sort);
             let find = find.optional(listing.limit, |find, limit| find.limit(limit.into()));
-            let find = find.optional(listing.projection, |find, only| find.projection(only));
+            let find = find.optional(listing.projection, Find::projection);
             find.await?.try_collect().await
         })
         .await
