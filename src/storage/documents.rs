@@ -13,10 +13,11 @@ use crate::domain::{ids::Id, user_type::UserType};
 /// What a store can't do for the caller. The text is for the operator's log and never leaves the service.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The store does not answer, refuses, or is full: nothing was written. Worth trying again later.
+    /// The store does not answer, refuses, or is full. Nothing was written, unless the write was done and its answer
+    /// alone was lost: a step that is tried again must stand that. Worth trying again later.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// Too many changes of one record at once; nothing was written.
+    /// Too many changes of one record at once; nothing was written. Worth trying again later.
     #[error("too many concurrent changes of one record")]
     Contended,
     /// A record can't be read back. Names the record, never its content.
@@ -64,7 +65,8 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     fn set_rev(&mut self, rev: u64);
 }
 
-/// A value that only one record of a user type may have.
+/// A value that only one record of a user type may have. A write that wants several taken ones is told of the first in
+/// this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unique {
     /// The id.

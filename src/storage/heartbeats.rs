@@ -61,6 +61,6 @@ pub trait Heartbeats: Send + Sync + 'static {
     async fn beat(&self, record: &HeartbeatRecord) -> Result<(), StoreError>;
     /// Signs of life at or after `since`, newest first.
     async fn since(&self, since: Timestamp) -> Result<Vec<HeartbeatRecord>, StoreError>;
-    /// Removes those before `before`; a worker that stops removes its own by its id.
+    /// Removes those before `before`, and that of `id` whenever it was: a worker that stops removes its own.
     async fn remove(&self, id: Option<&WorkerId>, before: Timestamp) -> Result<(), StoreError>;
 }

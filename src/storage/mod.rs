@@ -47,7 +47,8 @@ pub const SCHEMA: u16 = 1;
 /// Whether the store can be used right now.
 #[async_trait]
 pub trait Probe: Send + Sync + 'static {
-    /// Succeeds only when a read and a write would: a database that is locked, full, removed or replaced fails.
+    /// Succeeds only when a read and a write would: a database that is locked, removed or replaced fails, and one that
+    /// is full from the first refused write on until there is room again.
     async fn probe(&self) -> Result<(), StoreError>;
 }
 

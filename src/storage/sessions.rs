@@ -139,7 +139,7 @@ pub trait Sessions: Documents<SessionRecord> {
     async fn ids_of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionId>, StoreError>;
     /// Sessions of an account that are not ended, newest first, at most `limit`.
     async fn of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionRecord>, StoreError>;
-    /// Sessions past their end at `now`, at most `limit`.
+    /// Sessions past their idle or absolute end at `now`, at most `limit`. One that was ended before stays until then.
     async fn expired(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError>;
 }
 

@@ -1,10 +1,11 @@
 //! What every record's port does: insert, find, update, delete.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use sealgate::storage::{
     Change, Changed, Documents, Inserted, Record, Ref, Unique, Updated, Verdict, accounts::AccountRecord, change,
 };
+use tokio::time::Instant;
 
 use crate::{
     harness::{World, at_once, count},
@@ -231,4 +232,39 @@ pub(crate) async fn an_update_never_brings_a_removed_record_back(world: World) {
         let found = world.stores.accounts.find(&person.key()).await.expect("answers");
         assert_eq!(found, None, "round {round}");
     }
+}
+
+/// A caller that goes away drops what it waited for.
+pub(crate) async fn an_abandoned_update_is_whole_or_not_at_all(world: World) {
+    let person = Person::new(1);
+    world.stores.accounts.insert(&person.account()).await.expect("answers");
+    at_once(40, |n| {
+        let (stores, key) = (world.by_turns(n), person.key());
+        async move {
+            let increment = &mut |account: &mut AccountRecord| {
+                account.version += 1;
+                Verdict::Store
+            };
+            let patience = Duration::from_micros(200 * u64::try_from(n).expect("small"));
+            let _ = tokio::time::timeout(patience, stores.accounts.update(&key, increment)).await;
+        }
+    })
+    .await;
+    let started = Instant::now();
+    let changed = change(&*world.stores.accounts, &person.key(), |account| {
+        account.version += 1;
+        Change::Store((account.rev + 1, account.version))
+    })
+    .await;
+    let patience = Duration::from_secs(3);
+    assert!(started.elapsed() < patience, "those who left are not served first");
+    let found = world
+        .other
+        .accounts
+        .find(&person.key())
+        .await
+        .expect("answers")
+        .expect("there");
+    assert_eq!(changed.expect("answers"), Changed::Stored((found.rev, found.version)));
+    assert_eq!(found.version, found.rev + 1);
 }

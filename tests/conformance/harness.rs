@@ -4,7 +4,7 @@ use std::{panic::resume_unwind, sync::Arc};
 
 use sealgate::{
     crypto::system_entropy::SystemEntropy,
-    domain::entropy::make_bytes,
+    domain::{entropy::make_bytes, private::Private},
     storage::{
         Stores,
         mongo::{self, MongoOptions},
@@ -50,8 +50,8 @@ pub(crate) fn sqlite<F: Future<Output = ()>>(case: impl FnOnce(World) -> F) {
 /// Runs `case` against the server that `TEST_MONGO_URL` names, in databases of its own.
 pub(crate) fn mongo<F: Future<Output = ()> + Send + 'static>(case: impl FnOnce(World) -> F) {
     with_mongo(async |options| {
-        let one = mongo::open(options.clone()).await.expect("opens");
-        let two = mongo::open(options).await.expect("opens again");
+        let one = mongo::open(&options).await.expect("opens");
+        let two = mongo::open(&options).await.expect("opens again");
         let outcome = tokio::spawn(case(World {
             stores: one.stores(),
             other: two.stores(),
@@ -71,12 +71,13 @@ pub(crate) fn with_mongo(work: impl AsyncFnOnce(MongoOptions) -> Result<(), toki
         let options = MongoOptions {
             database: format!("test_{name}"),
             keys_database: format!("test_{name}_keys"),
-            ..MongoOptions::new(url.clone(), vec![user_type("User1"), user_type("User2")])
+            ..MongoOptions::new(Private::new(url.clone()), vec![user_type("User1"), user_type("User2")])
         };
-        let outcome = work(options.clone()).await;
+        let databases = [options.database.clone(), options.keys_database.clone()];
+        let outcome = work(options).await;
         let client = mongodb::Client::with_uri_str(url).await.expect("a client");
-        for database in [&options.database, &options.keys_database] {
-            client.database(database).drop().await.expect("drops");
+        for database in databases {
+            client.database(&database).drop().await.expect("drops");
         }
         if let Err(failure) = outcome {
             resume_unwind(failure.into_panic());

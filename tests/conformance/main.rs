@@ -19,6 +19,9 @@ mod documents;
 mod harness;
 mod heartbeats;
 mod keyring;
+mod only_mongo;
+#[cfg(unix)]
+mod only_sqlite;
 mod probe;
 mod registrations;
 mod requests;
@@ -56,6 +59,7 @@ conformance! {
         of_fifty_inserts_of_one_id_one_is_stored
         of_fifty_deletes_one_removes
         an_update_never_brings_a_removed_record_back
+        an_abandoned_update_is_whole_or_not_at_all
     }
     accounts {
         an_address_is_taken_once_in_either_slot

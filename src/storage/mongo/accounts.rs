@@ -11,8 +11,8 @@ use crate::{
         documents::{Record as _, StoreError, Unique},
         mongo::{
             candidates::{EMAIL, USERNAME, any_of},
-            connection::{Deadline, Documents, Index},
-            documents::{Collections, Stored, collection_name, list},
+            collection::{Index, Listing},
+            documents::{Collections, Stored, collection_name},
         },
     },
 };
@@ -53,9 +53,12 @@ impl Collections<AccountRecord> {
     }
 
     async fn is_none_in(&self, collection: &str) -> Result<bool, StoreError> {
-        let documents: Documents = self.connection.records.collection(collection);
-        let found = list(&documents, doc! {}, doc! {}, Some(1), Some(doc! { "_id": 1 })).await?;
-        Ok(found.is_empty())
+        let any = Listing {
+            limit: Some(1),
+            projection: Some(doc! { "_id": 1 }),
+            ..Listing::default()
+        };
+        Ok(self.named(collection).list(any).await?.is_empty())
     }
 }
 
@@ -85,10 +88,9 @@ impl Accounts for Collections<AccountRecord> {
 
     /// Looks at the collections that are there, so that accounts of a user type that is no longer configured count.
     async fn is_empty(&self) -> Result<bool, StoreError> {
-        let database = &self.connection.records;
-        let names = Deadline::start().run(database.name(), database.list_collection_names());
-        for name in names.await? {
-            if name.starts_with(&format!("{}_", AccountRecord::NAME)) && !self.is_none_in(&name).await? {
+        let prefix = format!("{}_", AccountRecord::NAME);
+        for name in self.connection().record_collections().await? {
+            if name.starts_with(&prefix) && !self.is_none_in(&name).await? {
                 return Ok(false);
             }
         }
@@ -96,6 +98,6 @@ impl Accounts for Collections<AccountRecord> {
     }
 
     async fn has_none(&self, user_type: &UserType) -> Result<bool, StoreError> {
-        self.is_none_in(&collection_name(AccountRecord::NAME, user_type)).await
+        self.is_none_in(&collection_name::<AccountRecord>(user_type)).await
     }
 }

@@ -12,11 +12,11 @@ use crate::{
     },
     storage::{
         audit::{AuditRecord, AuditStore, CheckpointRecord},
-        documents::{Inserted, StoreError, Unique},
-        encoding::encode,
+        documents::{Inserted, StoreError},
         mongo::{
-            connection::{Connection, Deadline, Documents, Index},
-            documents::{insert_once, list, read},
+            collection::{Index, Listing, RawCollection},
+            connection::Connection,
+            documents::{decode, encode},
         },
     },
 };
@@ -25,7 +25,7 @@ const ENTRIES: &str = "audit";
 const CHECKPOINTS: &str = "audit_checkpoints";
 
 /// Of the entries; checkpoints have only their ids.
-pub(super) const INDEXES: &[Index] = &[
+const INDEXES: &[Index] = &[
     Index::plain("all", &["user_type", "_id"]),
     Index::plain("account", &["account_id", "user_type", "_id"]),
 ];
@@ -35,25 +35,25 @@ pub(super) const INDEXES: &[Index] = &[
 pub(super) struct AuditCollections(pub(super) Arc<Connection>);
 
 impl AuditCollections {
-    pub(super) fn entries(&self) -> Documents {
-        self.0.records.collection(ENTRIES)
+    /// Makes the indexes that are missing.
+    pub(super) async fn ensure_indexes(&self) -> Result<(), StoreError> {
+        self.entries().ensure_indexes(INDEXES).await
     }
 
-    fn checkpoints(&self) -> Documents {
-        self.0.records.collection(CHECKPOINTS)
+    fn entries(&self) -> RawCollection {
+        self.0.records(ENTRIES)
+    }
+
+    fn checkpoints(&self) -> RawCollection {
+        self.0.records(CHECKPOINTS)
     }
 }
 
 #[async_trait]
 impl AuditStore for AuditCollections {
     async fn append(&self, record: &AuditRecord) -> Result<Inserted, StoreError> {
-        let document = encode(format_args!("{ENTRIES} {}", record.id), record)?;
-        let is_stored = insert_once(&self.entries(), document, Deadline::start()).await?;
-        Ok(if is_stored {
-            Inserted::Stored
-        } else {
-            Inserted::Taken(Unique::Id)
-        })
+        let document = encode(ENTRIES, record.id.as_str(), record)?;
+        self.entries().insert(document).await
     }
 
     async fn list(
@@ -70,22 +70,28 @@ impl AuditStore for AuditCollections {
         if let Some(account_id) = account_id {
             filter.insert("account_id", account_id.as_str());
         }
-        let found = list(&self.entries(), filter, doc! { "_id": 1 }, Some(limit), None).await?;
-        found.iter().map(|document| read(ENTRIES, document)).collect()
+        let listing = Listing {
+            filter,
+            sort: doc! { "_id": 1 },
+            limit: Some(limit),
+            projection: None,
+        };
+        let found = self.entries().list(listing).await?;
+        found.iter().map(|document| decode(ENTRIES, document)).collect()
     }
 
     async fn append_checkpoint(&self, record: &CheckpointRecord) -> Result<Inserted, StoreError> {
-        let document = encode(format_args!("{CHECKPOINTS} {}", record.id), record)?;
-        let is_stored = insert_once(&self.checkpoints(), document, Deadline::start()).await?;
-        Ok(if is_stored {
-            Inserted::Stored
-        } else {
-            Inserted::Taken(Unique::Id)
-        })
+        let document = encode(CHECKPOINTS, &record.id, record)?;
+        self.checkpoints().insert(document).await
     }
 
     async fn last_checkpoint(&self) -> Result<Option<CheckpointRecord>, StoreError> {
-        let found = list(&self.checkpoints(), doc! {}, doc! { "_id": -1 }, Some(1), None).await?;
-        found.first().map(|document| read(CHECKPOINTS, document)).transpose()
+        let last = Listing {
+            sort: doc! { "_id": -1 },
+            limit: Some(1),
+            ..Listing::default()
+        };
+        let found = self.checkpoints().list(last).await?;
+        found.first().map(|document| decode(CHECKPOINTS, document)).transpose()
     }
 }

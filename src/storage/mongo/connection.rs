@@ -6,18 +6,21 @@
 use std::{
     fmt,
     hash::{BuildHasher as _, Hasher as _, RandomState},
+    sync::Arc,
     time::Duration,
 };
 
-use bson::{Bson, Document, RawDocumentBuf, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use mongodb::{
-    Client, Collection, Database, IndexModel,
+    Client, Collection, Database,
     options::{
-        Acknowledgment, ClientOptions, DatabaseOptions, IndexOptions, ReadConcern, ReadPreference, SelectionCriteria,
-        WriteConcern,
+        Acknowledgment, ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
     },
 };
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, timeout, timeout_at},
+};
 
 use crate::{
     domain::user_type::UserType,
@@ -25,6 +28,7 @@ use crate::{
         documents::StoreError,
         mongo::{
             MongoOptions,
+            collection::RawCollection,
             errors::{is_refusal, translate},
         },
     },
@@ -37,49 +41,6 @@ const INDEX_LIMIT: Duration = Duration::from_mins(1);
 /// Connections to one server, unless the URL says otherwise.
 const CONNECTIONS: u32 = 50;
 
-/// Documents as they are: encoding and decoding is not the driver's.
-pub(super) type Documents = Collection<RawDocumentBuf>;
-
-/// An index that an adapter keeps.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Index {
-    pub(super) name: &'static str,
-    pub(super) fields: &'static [&'static str],
-    pub(super) is_unique: bool,
-}
-
-impl Index {
-    pub(super) const fn plain(name: &'static str, fields: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            fields,
-            is_unique: false,
-        }
-    }
-
-    pub(super) const fn unique(name: &'static str, fields: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            fields,
-            is_unique: true,
-        }
-    }
-
-    fn model(self) -> IndexModel {
-        let keys: Document = self
-            .fields
-            .iter()
-            .map(|field| ((*field).to_owned(), Bson::Int32(1)))
-            .collect();
-        let options = IndexOptions::builder()
-            .name(self.name.to_owned())
-            // Left out rather than false: a server compares the options of an index that is there.
-            .unique(self.is_unique.then_some(true))
-            .build();
-        IndexModel::builder().keys(keys).options(options).build()
-    }
-}
-
 /// When an operation ends, done or not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
@@ -88,6 +49,11 @@ impl Deadline {
     /// The whole time that an operation has.
     pub(super) fn start() -> Self {
         Self(Instant::now() + LIMIT)
+    }
+
+    /// The time for making indexes.
+    pub(super) fn for_indexes() -> Self {
+        Self(Instant::now() + INDEX_LIMIT)
     }
 
     /// Waits before another try; `attempt` counts those before it. Up to a millisecond, doubling up to 64, at random,
@@ -100,25 +66,53 @@ impl Deadline {
             .await
             .map_err(|_| StoreError::Contended)
     }
+}
 
-    /// Does a step of an operation on `place`; the driver's own error may tell the caller more than ours.
-    pub(super) async fn attempt<T>(
-        self,
-        place: &str,
-        step: impl IntoFuture<Output = mongodb::error::Result<T>>,
-    ) -> Result<mongodb::error::Result<T>, StoreError> {
-        timeout_at(self.0, step.into_future())
-            .await
-            .map_err(|_| StoreError::Unavailable(format!("{place}: no answer in time")))
+/// Runs operations of the driver, as many at once as there are connections.
+///
+/// An operation is a task of its own, so that a caller who goes away does not take it along: the driver's pool hands
+/// connections to those who left, one in half a second, while others wait (mongodb 3.9, `cmap/worker.rs`). For the
+/// same reason those who have to wait for a connection do so here. What is still under way at its deadline is dropped,
+/// and its connection with it, which may be dead.
+#[derive(Clone, Debug)]
+pub(super) struct Operations(Arc<Semaphore>);
+
+impl Operations {
+    fn new(client_options: &ClientOptions) -> Self {
+        // To the driver, a limit of nothing is no limit.
+        let limit = client_options.max_pool_size.filter(|size| *size > 0);
+        let limit = limit.and_then(|size| usize::try_from(size).ok());
+        Self(Arc::new(Semaphore::new(limit.unwrap_or(Semaphore::MAX_PERMITS))))
     }
 
-    /// Does a step of an operation on `place`.
-    pub(super) async fn run<T>(
-        self,
+    /// Does `step` on `place`. The driver's own error may tell the caller more than ours.
+    pub(super) async fn attempt<T: Send + 'static>(
+        &self,
         place: &str,
-        step: impl IntoFuture<Output = mongodb::error::Result<T>>,
+        deadline: Deadline,
+        step: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
+    ) -> Result<mongodb::error::Result<T>, StoreError> {
+        let late = || StoreError::Unavailable(format!("{place}: no answer in time"));
+        let permit = timeout_at(deadline.0, Arc::clone(&self.0).acquire_owned()).await;
+        let permit = permit.map_err(|_| late())?;
+        let task = tokio::spawn(async move {
+            let _permit = permit;
+            timeout_at(deadline.0, step).await
+        });
+        match task.await {
+            Ok(done) => done.map_err(|_| late()),
+            Err(_) => Err(StoreError::Unavailable(format!("{place}: the driver failed"))),
+        }
+    }
+
+    /// Does `step` on `place`.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        place: &str,
+        deadline: Deadline,
+        step: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.attempt(place, step)
+        self.attempt(place, deadline, step)
             .await?
             .map_err(|error| translate(place, &error))
     }
@@ -128,8 +122,9 @@ impl Deadline {
 #[derive(Clone)]
 pub(super) struct Connection {
     client: Client,
-    pub(super) records: Database,
-    pub(super) keys: Database,
+    records: Database,
+    keys: Database,
+    operations: Operations,
     user_types: Vec<UserType>,
 }
 
@@ -141,14 +136,18 @@ impl fmt::Debug for Connection {
 
 impl Connection {
     pub(super) async fn open(options: &MongoOptions) -> Result<Self, StoreError> {
-        let deadline = Deadline::start();
-        let mut client_options = deadline.run("MONGO_URL", ClientOptions::parse(&options.url)).await?;
+        let place = "MONGO_URL";
+        let parsed = timeout(LIMIT, ClientOptions::parse(options.url.expose())).await;
+        let parsed =
+            parsed.map_err(|_| StoreError::Unavailable(format!("{place}: its name is not resolved in time")))?;
+        let mut client_options = parsed.map_err(|error| translate(place, &error))?;
         client_options.app_name.get_or_insert_with(|| "sealgate".to_owned());
         client_options.server_selection_timeout = Some(options.server_selection_timeout);
         client_options.connect_timeout = Some(options.connect_timeout);
         client_options.max_pool_size.get_or_insert(CONNECTIONS);
-        let client = Client::with_options(client_options).map_err(|error| translate("MONGO_URL", &error))?;
-        let read_concern = read_concern(&client, options, deadline).await?;
+        let operations = Operations::new(&client_options);
+        let client = Client::with_options(client_options).map_err(|error| translate(place, &error))?;
+        let read_concern = read_concern(&client, &operations, &options.database).await?;
         let database = |name: &str| {
             let options = DatabaseOptions::builder()
                 .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
@@ -166,6 +165,7 @@ impl Connection {
             records: database(&options.database),
             keys: database(&options.keys_database),
             user_types: options.user_types.clone(),
+            operations,
             client,
         })
     }
@@ -175,18 +175,30 @@ impl Connection {
         &self.user_types
     }
 
+    /// A collection of records.
+    pub(super) fn records(&self, name: &str) -> RawCollection {
+        RawCollection::new(self.records.collection(name), self.operations.clone())
+    }
+
+    /// A collection of wrapped keys.
+    pub(super) fn keys(&self, name: &str) -> RawCollection {
+        RawCollection::new(self.keys.collection(name), self.operations.clone())
+    }
+
+    /// Names of the collections of records that are there.
+    pub(super) async fn record_collections(&self) -> Result<Vec<String>, StoreError> {
+        let records = self.records.clone();
+        let names = async move { records.list_collection_names().await };
+        self.operations.run(self.records.name(), Deadline::start(), names).await
+    }
+
     /// Whether the databases can be read and written to. The delete finds nothing to remove; it is refused where a
     /// write would be, and answered when a majority of the servers would have it.
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
-        for database in [&self.records, &self.keys] {
+        for nothing in [self.records("probe"), self.keys("probe")] {
             let deadline = Deadline::start();
-            deadline
-                .run(database.name(), database.run_command(doc! { "ping": 1 }))
-                .await?;
-            let nothing = doc! { "_id": "probe" };
-            let probed: Documents = database.collection("probe");
-            deadline.run(database.name(), probed.find_one(nothing.clone())).await?;
-            deadline.run(database.name(), probed.delete_one(nothing)).await?;
+            nothing.find_one(doc! { "_id": "probe" }, None, deadline).await?;
+            nothing.delete_one(doc! { "_id": "probe" }, deadline).await?;
         }
         Ok(())
     }
@@ -198,22 +210,16 @@ impl Connection {
 }
 
 /// `majority` where the server knows it.
-async fn read_concern(client: &Client, options: &MongoOptions, deadline: Deadline) -> Result<ReadConcern, StoreError> {
-    let any: Documents = client.database(&options.database).collection("probe");
-    let read = any.find_one(doc! {}).read_concern(ReadConcern::majority());
-    match deadline.attempt(&options.database, read).await? {
+async fn read_concern(client: &Client, operations: &Operations, database: &str) -> Result<ReadConcern, StoreError> {
+    let any: Collection<RawDocumentBuf> = client.database(database).collection("probe");
+    let read = async move {
+        any.find_one(Document::new())
+            .read_concern(ReadConcern::majority())
+            .await
+    };
+    match operations.attempt(database, Deadline::start(), read).await? {
         Ok(_) => Ok(ReadConcern::majority()),
         Err(error) if is_refusal(&error) => Ok(ReadConcern::local()),
-        Err(error) => Err(translate(&options.database, &error)),
+        Err(error) => Err(translate(database, &error)),
     }
-}
-
-/// Makes the indexes that are not there.
-pub(super) async fn ensure_indexes(documents: &Documents, indexes: &[Index]) -> Result<(), StoreError> {
-    if indexes.is_empty() {
-        return Ok(());
-    }
-    let made = documents.create_indexes(indexes.iter().map(|index| index.model()));
-    let deadline = Deadline(Instant::now() + INDEX_LIMIT);
-    deadline.run(documents.name(), made).await.map(drop)
 }

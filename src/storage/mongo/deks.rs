@@ -2,19 +2,16 @@
 
 use crate::storage::{
     deks::{DekRecord, Deks},
-    documents::Unique,
     mongo::{
-        connection::Index,
+        collection::Index,
         documents::{Collections, Stored},
     },
 };
 
 impl Stored for DekRecord {
+    const IS_KEY: bool = true;
     const IS_PER_USER_TYPE: bool = true;
     const INDEXES: &'static [Index] = &[];
-    fn unique_values(&self) -> Vec<(&'static str, Unique, &[u8])> {
-        Vec::new()
-    }
 }
 
 impl Deks for Collections<DekRecord> {}

@@ -1,4 +1,4 @@
-//! [`Documents`](Port) for every record, over its collection.
+//! [`Documents`] for every record, over its collection.
 //!
 //! *Atomic*: a change reads, decides, and replaces the document on condition that its `rev` is still what was read;
 //! otherwise it begins again. *Unique*: `_id` and plain unique indexes. *Durable* and *current*: see
@@ -7,78 +7,94 @@
 use std::{marker::PhantomData, str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
-use bson::{Document, RawDocumentBuf, doc};
-use futures_util::TryStreamExt as _;
-use mongodb::Database;
+use bson::{Binary, Document, RawDocumentBuf, doc, spec::BinarySubtype};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     domain::{ids::Id, user_type::UserType},
     storage::{
-        documents::{Documents as Port, Inserted, Record, Ref, StoreError, Unique, Updated, Verdict},
-        encoding::{decode, encode},
+        documents::{Documents, Inserted, Record, Ref, StoreError, Unique, Updated, Verdict},
+        encoding,
         mongo::{
-            connection::{Connection, Deadline, Documents, Index},
-            errors::{is_duplicate, translate},
+            collection::{Index, Listing, RawCollection, Replaced},
+            connection::{Connection, Deadline},
         },
     },
 };
 
 /// How a record stands in its collection.
 pub(super) trait Stored: Record<Id: FromStr> {
+    /// Whether it lies in the database of the keys.
+    const IS_KEY: bool = false;
     /// Whether each user type has a collection of its own. Needed where ids may come from an import, and be the same
     /// in two of them; where they are ours, one collection holds all.
-    const IS_PER_USER_TYPE: bool;
+    const IS_PER_USER_TYPE: bool = false;
     /// Beside the one on `_id`.
     const INDEXES: &'static [Index];
     /// Fields that are unique within the user type and their values, in the order in which a loser is told of them.
-    fn unique_values(&self) -> Vec<(&'static str, Unique, &[u8])>;
+    fn unique_values(&self) -> Vec<(&'static str, Unique, &[u8])> {
+        Vec::new()
+    }
 }
 
 /// The collection, or collections, of one record.
 #[derive(Debug)]
 pub(super) struct Collections<R> {
-    pub(super) connection: Arc<Connection>,
-    database: Database,
+    connection: Arc<Connection>,
     record: PhantomData<fn() -> R>,
 }
 
-/// The name of the collection of `name` that holds records of `user_type` alone.
-pub(super) fn collection_name(name: &str, user_type: &UserType) -> String {
-    format!("{name}_{user_type}")
-}
-
 impl<R: Stored> Collections<R> {
-    pub(super) fn new(connection: &Arc<Connection>, database: &Database) -> Self {
+    pub(super) fn new(connection: &Arc<Connection>) -> Self {
         Self {
             connection: Arc::clone(connection),
-            database: database.clone(),
             record: PhantomData,
         }
     }
 
-    /// All of them.
-    pub(super) fn all(&self) -> Vec<Documents> {
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Makes the indexes that are missing.
+    pub(super) async fn ensure_indexes(&self) -> Result<(), StoreError> {
+        for collection in self.all() {
+            collection.ensure_indexes(R::INDEXES).await?;
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> Vec<RawCollection> {
         if !R::IS_PER_USER_TYPE {
-            return vec![self.database.collection(R::NAME)];
+            return vec![self.named(R::NAME)];
         }
         let user_types = self.connection.user_types().iter();
         user_types
-            .map(|user_type| self.database.collection(&collection_name(R::NAME, user_type)))
+            .map(|user_type| self.named(&collection_name::<R>(user_type)))
             .collect()
     }
 
     /// The one that holds records of `user_type`. A user type that was not configured when the store was opened has
     /// no indexes, and so nothing there would be unique.
-    pub(super) fn of(&self, user_type: &UserType) -> Result<Documents, StoreError> {
+    fn of(&self, user_type: &UserType) -> Result<RawCollection, StoreError> {
         if !R::IS_PER_USER_TYPE {
-            return Ok(self.database.collection(R::NAME));
+            return Ok(self.named(R::NAME));
         }
         if !self.connection.user_types().contains(user_type) {
             return Err(StoreError::Unavailable(format!(
                 "the user type {user_type} is not configured"
             )));
         }
-        Ok(self.database.collection(&collection_name(R::NAME, user_type)))
+        Ok(self.named(&collection_name::<R>(user_type)))
+    }
+
+    /// The one of that name.
+    pub(super) fn named(&self, name: &str) -> RawCollection {
+        if R::IS_KEY {
+            self.connection.keys(name)
+        } else {
+            self.connection.records(name)
+        }
     }
 
     /// Ids of at most `limit` records of `user_type` that `filter` finds, in the order of `sort`.
@@ -89,15 +105,13 @@ impl<R: Stored> Collections<R> {
         sort: Document,
         limit: u32,
     ) -> Result<Vec<R::Id>, StoreError> {
-        let documents = self.of(user_type)?;
-        let found = list(
-            &documents,
-            of_type(user_type, filter),
+        let listing = Listing {
+            filter: of_type(user_type, filter),
             sort,
-            Some(limit),
-            Some(doc! { "_id": 1 }),
-        )
-        .await?;
+            limit: Some(limit),
+            projection: Some(doc! { "_id": 1 }),
+        };
+        let found = self.of(user_type)?.list(listing).await?;
         found
             .iter()
             .map(|document| {
@@ -115,23 +129,29 @@ impl<R: Stored> Collections<R> {
         sort: Document,
         limit: Option<u32>,
     ) -> Result<Vec<R>, StoreError> {
-        let found = list(&self.of(user_type)?, of_type(user_type, filter), sort, limit, None).await?;
-        found.iter().map(|document| read(R::NAME, document)).collect()
+        let listing = Listing {
+            filter: of_type(user_type, filter),
+            sort,
+            limit,
+            projection: None,
+        };
+        let found = self.of(user_type)?.list(listing).await?;
+        found.iter().map(|document| decode(R::NAME, document)).collect()
     }
 
     /// Which value another record has; `None` when by now nobody does. The index that refused is named in the server's
-    /// message alone, so it is asked for.
+    /// message alone, which quotes values and differs between servers, so the holder is looked for.
     async fn taken(
         &self,
-        documents: &Documents,
+        collection: &RawCollection,
         record: &R,
         is_new: bool,
         deadline: Deadline,
     ) -> Result<Option<Unique>, StoreError> {
         let key = record.key();
         let has = async |filter: Document| {
-            let found = documents.find_one(filter).projection(doc! { "_id": 1 });
-            deadline.run(documents.name(), found).await.map(|found| found.is_some())
+            let found = collection.find_one(filter, Some(doc! { "_id": 1 }), deadline).await;
+            found.map(|found| found.is_some())
         };
         if is_new && has(doc! { "_id": key.id.as_str() }).await? {
             return Ok(Some(Unique::Id));
@@ -146,60 +166,27 @@ impl<R: Stored> Collections<R> {
     }
 }
 
-/// Documents that `filter` finds, in the order of `sort`.
-pub(super) async fn list(
-    documents: &Documents,
-    filter: Document,
-    sort: Document,
-    limit: Option<u32>,
-    projection: Option<Document>,
-) -> Result<Vec<RawDocumentBuf>, StoreError> {
-    // To the server, a limit of nothing is no limit.
-    if limit == Some(0) {
-        return Ok(Vec::new());
-    }
-    let mut find = documents.find(filter).sort(sort);
-    if let Some(limit) = limit {
-        find = find.limit(limit.into());
-    }
-    if let Some(projection) = projection {
-        find = find.projection(projection);
-    }
-    let found = async { find.await?.try_collect().await };
-    Deadline::start().run(documents.name(), found).await
+/// The name of the collection that holds records of `user_type` alone.
+pub(super) fn collection_name<R: Record>(user_type: &UserType) -> String {
+    format!("{}_{user_type}", R::NAME)
 }
 
-/// Inserts a document of which only the id is unique.
-pub(super) async fn insert_once(
-    documents: &Documents,
-    document: Vec<u8>,
-    deadline: Deadline,
-) -> Result<bool, StoreError> {
-    let document = raw(documents.name(), document)?;
-    match deadline
-        .attempt(documents.name(), documents.insert_one(document))
-        .await?
-    {
-        Ok(_) => Ok(true),
-        Err(error) if is_duplicate(&error) => Ok(false),
-        Err(error) => Err(translate(documents.name(), &error)),
-    }
+/// The document of `record`, as the driver takes it.
+pub(super) fn encode<T: Serialize>(name: &str, id: &str, record: &T) -> Result<RawDocumentBuf, StoreError> {
+    let bytes = encoding::encode(format_args!("{name} {id}"), record)?;
+    RawDocumentBuf::from_bytes(bytes).map_err(|_| StoreError::Damaged(format!("{name} {id} is not a document")))
 }
 
 /// The record of a stored document.
-pub(super) fn read<T: serde::de::DeserializeOwned>(name: &str, document: &RawDocumentBuf) -> Result<T, StoreError> {
+pub(super) fn decode<T: DeserializeOwned>(name: &str, document: &RawDocumentBuf) -> Result<T, StoreError> {
     let id = document.get_str("_id").unwrap_or("without an id");
-    decode(format_args!("{name} {id}"), document.as_bytes())
+    encoding::decode(format_args!("{name} {id}"), document.as_bytes())
 }
 
-/// Encoded bytes as the driver takes them.
-pub(super) fn raw(name: &str, document: Vec<u8>) -> Result<RawDocumentBuf, StoreError> {
-    RawDocumentBuf::from_bytes(document).map_err(|_| StoreError::Damaged(format!("{name}: not a document")))
-}
-
-pub(super) fn binary(bytes: &[u8]) -> bson::Binary {
-    bson::Binary {
-        subtype: bson::spec::BinarySubtype::Generic,
+/// Bytes as they stand in a document.
+pub(super) fn binary(bytes: &[u8]) -> Binary {
+    Binary {
+        subtype: BinarySubtype::Generic,
         bytes: bytes.to_vec(),
     }
 }
@@ -214,18 +201,18 @@ fn by_key<I: Id>(key: &Ref<I>) -> Document {
 }
 
 #[async_trait]
-impl<R: Stored> Port<R> for Collections<R> {
+impl<R: Stored> Documents<R> for Collections<R> {
     async fn insert(&self, record: &R) -> Result<Inserted, StoreError> {
         let key = record.key();
-        let documents = self.of(&key.user_type)?;
-        let document = encode(format_args!("{} {key}", R::NAME), record)?;
+        let collection = self.of(&key.user_type)?;
+        let document = encode(R::NAME, key.id.as_str(), record)?;
         let deadline = Deadline::start();
         let mut attempt = 0;
         loop {
-            if insert_once(&documents, document.clone(), deadline).await? {
+            if collection.insert_one(document.clone(), deadline).await? {
                 return Ok(Inserted::Stored);
             }
-            if let Some(unique) = self.taken(&documents, record, true, deadline).await? {
+            if let Some(unique) = self.taken(&collection, record, true, deadline).await? {
                 return Ok(Inserted::Taken(unique));
             }
             // The other record is gone again, or not yet held by a majority.
@@ -235,11 +222,9 @@ impl<R: Stored> Port<R> for Collections<R> {
     }
 
     async fn find(&self, key: &Ref<R::Id>) -> Result<Option<R>, StoreError> {
-        let documents = self.of(&key.user_type)?;
-        let found = Deadline::start()
-            .run(documents.name(), documents.find_one(by_key(key)))
-            .await?;
-        found.map(|document| read(R::NAME, &document)).transpose()
+        let collection = self.of(&key.user_type)?;
+        let found = collection.find_one(by_key(key), None, Deadline::start()).await?;
+        found.map(|document| decode(R::NAME, &document)).transpose()
     }
 
     async fn update(
@@ -247,33 +232,30 @@ impl<R: Stored> Port<R> for Collections<R> {
         key: &Ref<R::Id>,
         decide: &mut (dyn for<'r> FnMut(&'r mut R) -> Verdict + Send),
     ) -> Result<Updated, StoreError> {
-        let documents = self.of(&key.user_type)?;
+        let collection = self.of(&key.user_type)?;
         let deadline = Deadline::start();
         let mut attempt = 0;
         loop {
-            let found = deadline.run(documents.name(), documents.find_one(by_key(key))).await?;
-            let Some(document) = found else {
+            let Some(document) = collection.find_one(by_key(key), None, deadline).await? else {
                 return Ok(Updated::Missing);
             };
-            let mut record: R = read(R::NAME, &document)?;
+            let mut record: R = decode(R::NAME, &document)?;
             let rev = record.rev();
             if decide(&mut record) == Verdict::Leave {
                 return Ok(Updated::Left);
             }
             record.set_rev(rev + 1);
-            let changed = raw(R::NAME, encode(format_args!("{} {key}", R::NAME), &record)?)?;
             let mut unchanged = by_key(key);
             unchanged.insert("rev", i64::try_from(rev).unwrap_or(i64::MAX));
-            let replaced = documents.replace_one(unchanged, changed);
-            match deadline.attempt(documents.name(), replaced).await? {
-                Ok(replaced) if replaced.matched_count > 0 => return Ok(Updated::Stored),
-                Ok(_) => {}
-                Err(error) if is_duplicate(&error) => {
-                    if let Some(unique) = self.taken(&documents, &record, false, deadline).await? {
+            let changed = encode(R::NAME, key.id.as_str(), &record)?;
+            match collection.replace_one(unchanged, changed, false, deadline).await? {
+                Replaced::Stored => return Ok(Updated::Stored),
+                Replaced::NoMatch => {}
+                Replaced::Duplicate => {
+                    if let Some(unique) = self.taken(&collection, &record, false, deadline).await? {
                         return Ok(Updated::Taken(unique));
                     }
                 }
-                Err(error) => return Err(translate(documents.name(), &error)),
             }
             deadline.back_off(attempt).await?;
             attempt += 1;
@@ -281,9 +263,8 @@ impl<R: Stored> Port<R> for Collections<R> {
     }
 
     async fn delete(&self, key: &Ref<R::Id>) -> Result<bool, StoreError> {
-        let documents = self.of(&key.user_type)?;
-        let deleted = documents.delete_one(by_key(key));
-        let deleted = Deadline::start().run(documents.name(), deleted).await?;
-        Ok(deleted.deleted_count > 0)
+        self.of(&key.user_type)?
+            .delete_one(by_key(key), Deadline::start())
+            .await
     }
 }

@@ -8,12 +8,12 @@ use bson::{Bson, doc};
 use crate::{
     crypto::keyring::KeyState,
     storage::{
-        documents::{Inserted, StoreError, Unique},
-        encoding::encode,
+        documents::{Inserted, StoreError},
         keyring::{KeyringRecord, KeyringStore},
         mongo::{
-            connection::{Connection, Deadline, Documents},
-            documents::{insert_once, list, read},
+            collection::{Listing, RawCollection},
+            connection::Connection,
+            documents::{decode, encode},
         },
     },
 };
@@ -25,33 +25,31 @@ const NAME: &str = "keyring";
 pub(super) struct KeyringCollection(pub(super) Arc<Connection>);
 
 impl KeyringCollection {
-    fn documents(&self) -> Documents {
-        self.0.keys.collection(NAME)
+    fn collection(&self) -> RawCollection {
+        self.0.keys(NAME)
     }
 }
 
 #[async_trait]
 impl KeyringStore for KeyringCollection {
     async fn insert(&self, record: &KeyringRecord) -> Result<Inserted, StoreError> {
-        let document = encode(format_args!("{NAME} {}", record.id), record)?;
-        let is_stored = insert_once(&self.documents(), document, Deadline::start()).await?;
-        Ok(if is_stored {
-            Inserted::Stored
-        } else {
-            Inserted::Taken(Unique::Id)
-        })
+        let document = encode(NAME, &record.id, record)?;
+        self.collection().insert(document).await
     }
 
     async fn list(&self) -> Result<Vec<KeyringRecord>, StoreError> {
-        let found = list(&self.documents(), doc! {}, doc! { "_id": 1 }, None, None).await?;
-        found.iter().map(|document| read(NAME, document)).collect()
+        let all = Listing {
+            sort: doc! { "_id": 1 },
+            ..Listing::default()
+        };
+        let found = self.collection().list(all).await?;
+        found.iter().map(|document| decode(NAME, document)).collect()
     }
 
     async fn advance(&self, id: &str, expected: KeyState, next: KeyState) -> Result<bool, StoreError> {
         let filter = doc! { "_id": id, "state": stored(expected)? };
-        let step = self.documents();
-        let step = step.update_one(filter, doc! { "$set": { "state": stored(next)? } });
-        Ok(Deadline::start().run(NAME, step).await?.matched_count > 0)
+        let step = doc! { "$set": { "state": stored(next)? } };
+        self.collection().update_one(filter, step).await
     }
 }
 

@@ -19,6 +19,7 @@
 mod accounts;
 mod audit;
 mod candidates;
+mod collection;
 mod connection;
 mod deks;
 mod documents;
@@ -29,19 +30,19 @@ mod registrations;
 mod requests;
 mod sessions;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::{
-    domain::user_type::UserType,
+    domain::{private::Private, user_type::UserType},
     storage::{
         Probe, StoreError, Stores,
         accounts::AccountRecord,
         deks::DekRecord,
         mongo::{
             audit::AuditCollections,
-            connection::{Connection, ensure_indexes},
+            connection::Connection,
             documents::{Collections, Stored},
             heartbeats::HeartbeatCollection,
             keyring::KeyringCollection,
@@ -53,10 +54,10 @@ use crate::{
 };
 
 /// Where the store is.
-#[derive(Clone)]
+#[derive(Debug)]
 pub struct MongoOptions {
     /// `mongodb://` or `mongodb+srv://`, with credentials where they are needed.
-    pub url: String,
+    pub url: Private,
     /// Database of the records.
     pub database: String,
     /// Database of the wrapped keys.
@@ -72,7 +73,7 @@ pub struct MongoOptions {
 impl MongoOptions {
     /// The databases `sealgate` and `sealgate_keys` of the server that `url` names.
     #[must_use]
-    pub fn new(url: String, user_types: Vec<UserType>) -> Self {
+    pub fn new(url: Private, user_types: Vec<UserType>) -> Self {
         Self {
             url,
             database: "sealgate".to_owned(),
@@ -84,17 +85,6 @@ impl MongoOptions {
     }
 }
 
-impl fmt::Debug for MongoOptions {
-    /// Without the URL, which holds a password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MongoOptions")
-            .field("database", &self.database)
-            .field("keys_database", &self.keys_database)
-            .field("user_types", &self.user_types)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The open store.
 #[derive(Clone, Debug)]
 pub struct MongoStores {
@@ -102,9 +92,9 @@ pub struct MongoStores {
 }
 
 /// Opens the store, making the indexes that are missing.
-pub async fn open(options: MongoOptions) -> Result<MongoStores, StoreError> {
+pub async fn open(options: &MongoOptions) -> Result<MongoStores, StoreError> {
     let stores = MongoStores {
-        connection: Arc::new(Connection::open(&options).await?),
+        connection: Arc::new(Connection::open(options).await?),
     };
     stores.ensure_indexes().await?;
     Ok(stores)
@@ -115,12 +105,12 @@ impl MongoStores {
     #[must_use]
     pub fn stores(&self) -> Stores {
         Stores {
-            accounts: Arc::new(self.records::<AccountRecord>()),
-            registrations: Arc::new(self.records::<RegistrationRecord>()),
-            deks: Arc::new(Collections::<DekRecord>::new(&self.connection, &self.connection.keys)),
+            accounts: Arc::new(self.collections::<AccountRecord>()),
+            registrations: Arc::new(self.collections::<RegistrationRecord>()),
+            deks: Arc::new(self.collections::<DekRecord>()),
             keyring: Arc::new(KeyringCollection(Arc::clone(&self.connection))),
-            sessions: Arc::new(self.records::<SessionRecord>()),
-            requests: Arc::new(self.records::<RequestRecord>()),
+            sessions: Arc::new(self.collections::<SessionRecord>()),
+            requests: Arc::new(self.collections::<RequestRecord>()),
             audit: Arc::new(self.audit()),
             heartbeats: Arc::new(self.heartbeats()),
             probe: Arc::new(self.clone()),
@@ -133,16 +123,16 @@ impl MongoStores {
     }
 
     async fn ensure_indexes(&self) -> Result<(), StoreError> {
-        index(&self.records::<AccountRecord>()).await?;
-        index(&self.records::<RegistrationRecord>()).await?;
-        index(&self.records::<SessionRecord>()).await?;
-        index(&self.records::<RequestRecord>()).await?;
-        ensure_indexes(&self.audit().entries(), audit::INDEXES).await?;
-        ensure_indexes(&self.heartbeats().documents(), heartbeats::INDEXES).await
+        self.collections::<AccountRecord>().ensure_indexes().await?;
+        self.collections::<RegistrationRecord>().ensure_indexes().await?;
+        self.collections::<SessionRecord>().ensure_indexes().await?;
+        self.collections::<RequestRecord>().ensure_indexes().await?;
+        self.audit().ensure_indexes().await?;
+        self.heartbeats().ensure_indexes().await
     }
 
-    fn records<R: Stored>(&self) -> Collections<R> {
-        Collections::new(&self.connection, &self.connection.records)
+    fn collections<R: Stored>(&self) -> Collections<R> {
+        Collections::new(&self.connection)
     }
 
     fn audit(&self) -> AuditCollections {
@@ -152,13 +142,6 @@ impl MongoStores {
     fn heartbeats(&self) -> HeartbeatCollection {
         HeartbeatCollection(Arc::clone(&self.connection))
     }
-}
-
-async fn index<R: Stored>(collections: &Collections<R>) -> Result<(), StoreError> {
-    for documents in collections.all() {
-        ensure_indexes(&documents, R::INDEXES).await?;
-    }
-    Ok(())
 }
 
 #[async_trait]

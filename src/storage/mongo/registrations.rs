@@ -7,10 +7,10 @@ use crate::{
     crypto::blind_index::Candidate,
     domain::{clock::Timestamp, ids::AccountId, user_type::UserType},
     storage::{
-        documents::{StoreError, Unique},
+        documents::StoreError,
         mongo::{
             candidates::{EMAIL, any_of},
-            connection::Index,
+            collection::Index,
             documents::{Collections, Stored},
         },
         registrations::{RegistrationRecord, Registrations},
@@ -18,7 +18,6 @@ use crate::{
 };
 
 impl Stored for RegistrationRecord {
-    const IS_PER_USER_TYPE: bool = false;
     const INDEXES: &'static [Index] = &[
         Index::plain("email_ix_0", &["user_type", "email_ix_0"]),
         Index::plain("email_ix_1", &["user_type", "email_ix_1"]),
@@ -26,9 +25,6 @@ impl Stored for RegistrationRecord {
         Index::plain("expiry", &["user_type", "expires_at", "_id"]),
         Index::plain("page", &["user_type", "_id"]),
     ];
-    fn unique_values(&self) -> Vec<(&'static str, Unique, &[u8])> {
-        Vec::new()
-    }
 }
 
 #[async_trait]

@@ -6,9 +6,9 @@ use bson::doc;
 use crate::{
     domain::{clock::Timestamp, ids::MessageId, user_type::UserType},
     storage::{
-        documents::{StoreError, Unique},
+        documents::StoreError,
         mongo::{
-            connection::Index,
+            collection::Index,
             documents::{Collections, Stored},
         },
         requests::{RequestRecord, Requests},
@@ -16,14 +16,10 @@ use crate::{
 };
 
 impl Stored for RequestRecord {
-    const IS_PER_USER_TYPE: bool = false;
     const INDEXES: &'static [Index] = &[
         Index::plain("due", &["user_type", "outbox_due", "_id"]),
         Index::plain("expiry", &["user_type", "expires_at", "_id"]),
     ];
-    fn unique_values(&self) -> Vec<(&'static str, Unique, &[u8])> {
-        Vec::new()
-    }
 }
 
 #[async_trait]

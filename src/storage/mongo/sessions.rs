@@ -10,9 +10,9 @@ use crate::{
         user_type::UserType,
     },
     storage::{
-        documents::{Ref, StoreError, Unique},
+        documents::{Ref, StoreError},
         mongo::{
-            connection::Index,
+            collection::Index,
             documents::{Collections, Stored},
         },
         sessions::{SessionRecord, Sessions},
@@ -20,15 +20,11 @@ use crate::{
 };
 
 impl Stored for SessionRecord {
-    const IS_PER_USER_TYPE: bool = false;
     const INDEXES: &'static [Index] = &[
         Index::plain("account", &["account_id", "user_type", "created_at", "_id"]),
         Index::plain("idle_expiry", &["user_type", "idle_expires_at", "_id"]),
         Index::plain("expiry", &["user_type", "expires_at", "_id"]),
     ];
-    fn unique_values(&self) -> Vec<(&'static str, Unique, &[u8])> {
-        Vec::new()
-    }
 }
 
 #[async_trait]

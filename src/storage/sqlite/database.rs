@@ -197,3 +197,77 @@ fn pool(size: u32) -> PoolOptions<Sqlite> {
             Box::pin(async move { Ok(!connection.is_in_transaction()) })
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::sqlite::migrate::KEYS;
+
+    const PUT: &str = "INSERT INTO keyring (id, doc) VALUES (?, zeroblob(100000))";
+
+    async fn open(folder: &Path) -> Database {
+        Database::open(folder, "keys.db", KEYS).await.expect("opens")
+    }
+
+    /// SQLite undoes a change by itself when the disk is full. The connection that met it must not stay unusable.
+    #[tokio::test]
+    async fn a_full_disk_fails_writes_only_while_it_is_full() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = open(folder.path()).await;
+        let mut writer = database.writer.acquire().await.expect("a connection");
+        sqlx::raw_sql("PRAGMA max_page_count = 20")
+            .execute(&mut *writer)
+            .await
+            .expect("a limit");
+        drop(writer);
+
+        let full = database.write(sqlx::query(PUT).bind("1")).await.expect_err("no room");
+        assert!(full.to_string().contains("disk is full"), "{full}");
+        assert!(
+            database.has_failed.load(Ordering::Relaxed),
+            "the probe is to look closer"
+        );
+        // The limit went with its connection, as the lack of room passes.
+        database.write(sqlx::query(PUT).bind("1")).await.expect("room again");
+        assert!(!database.has_failed.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_the_probe_writes_until_it_can() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = open(folder.path()).await;
+        database.has_failed.store(true, Ordering::Relaxed);
+        database.probe().await.expect("writes");
+        assert!(!database.has_failed.load(Ordering::Relaxed));
+        database.close().await;
+        open(folder.path())
+            .await
+            .probe()
+            .await
+            .expect("its version is as it was");
+    }
+
+    #[tokio::test]
+    async fn ten_that_open_a_new_folder_at_once_all_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let openings = (0..10).map(|_| open(folder.path()));
+        for database in futures_util::future::join_all(openings).await {
+            let seen = database.read(sqlx::query("SELECT count(*) FROM keyring")).await;
+            assert_eq!(seen.expect("migrated").len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_change_is_undone_and_the_next_one_works() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = open(folder.path()).await;
+        let mut transaction = database.begin().await.expect("begins");
+        sqlx::query(PUT)
+            .bind("1")
+            .execute(&mut *transaction)
+            .await
+            .expect("not yet committed");
+        drop(transaction);
+        database.write(sqlx::query(PUT).bind("1")).await.expect("still free");
+    }
+}

@@ -67,10 +67,10 @@ mod tests {
 
     #[test]
     fn damage_is_told_from_what_passes() {
-        for code in [11, 11 | (1 << 8), 26] {
+        for code in [11, 267, 26] {
             assert!(matches!(by_code("a.db", code), StoreError::Damaged(_)), "{code}");
         }
-        for code in [5, 6, 8, 10, 13, 14, 1, 5 | (2 << 8)] {
+        for code in [5, 6, 8, 10, 13, 14, 1, 517] {
             assert!(matches!(by_code("a.db", code), StoreError::Unavailable(_)), "{code}");
         }
     }
