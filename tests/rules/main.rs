@@ -2,7 +2,10 @@
 //!
 //! - [`vectors`]: the primitives, called as the crypto layer calls them, against published vectors.
 //! - [`layers`]: which way `use crate::` may point, and who may import which crate.
+//! - [`printing`]: what can be seen of a person in what is stored and printed. What must not even compile is in
+//!   `leaks/`, a package of its own.
 
 mod layers;
+mod printing;
 mod source;
 mod vectors;
