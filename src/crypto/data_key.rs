@@ -48,8 +48,9 @@ impl fmt::Debug for Dek {
 
 struct Numbered {
     number: u16,
-    /// HKDF's extracted key; extraction does not depend on the field and is done once.
-    pseudo_random_key: Zeroizing<[u8; 32]>,
+    /// HKDF after extraction, which does not depend on the field, and with the MAC's key taken in: both are done once.
+    /// Wiped on drop.
+    extracted: Hkdf<Sha256>,
 }
 
 /// The keys of one owner (account, registration, or a request's shared key), ready to seal and open its fields.
@@ -75,11 +76,8 @@ impl DataKeys {
         let mut keys: Vec<Numbered> = keys
             .into_iter()
             .map(|(number, dek)| {
-                let (extracted, _) = Hkdf::<Sha256>::extract(None, dek.expose());
-                Numbered {
-                    number,
-                    pseudo_random_key: Zeroizing::new(extracted.into()),
-                }
+                let extracted = Hkdf::new(None, dek.expose());
+                Numbered { number, extracted }
             })
             .collect();
         if keys.is_empty() {
@@ -117,12 +115,9 @@ impl DataKeys {
         let mut out = Zeroizing::new([0; 32]);
         #[expect(
             clippy::expect_used,
-            reason = "32 bytes in and out are within HKDF's bounds (RFC 5869 section 2.3)"
+            reason = "32 bytes are within HKDF's bounds (RFC 5869 section 2.3)"
         )]
-        Hkdf::<Sha256>::from_prk(key.pseudo_random_key.as_slice())
-            .expect("a hash's length")
-            .expand(&info, out.as_mut_slice())
-            .expect("one block");
+        key.extracted.expand(&info, out.as_mut_slice()).expect("one block");
         out
     }
 

@@ -38,7 +38,19 @@ fn keyed(key: &[u8], message: &[u8]) -> Hmac<Sha256> {
 
 #[cfg(test)]
 mod tests {
+    use zeroize::ZeroizeOnDrop;
+
     use super::*;
+
+    /// Holds only while the crates' `zeroize` features are on. HMAC and HKDF consist of SHA-256 states.
+    #[test]
+    fn keys_in_use_are_wiped_on_drop() {
+        fn check<T: ZeroizeOnDrop>() {}
+        check::<Sha256>();
+        check::<aes::Aes256>();
+        check::<aes_gcm::Aes256Gcm>();
+        check::<aes_kw::AesKwp<aes::Aes256>>();
+    }
 
     #[test]
     fn lists_that_would_run_together_stay_apart() {

@@ -21,6 +21,7 @@ pub mod password_hasher;
 pub mod record_mac;
 pub mod refresh_token;
 pub mod sealed;
+mod signing_keys;
 pub mod system_entropy;
 pub mod token_signer;
 

@@ -6,15 +6,15 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use data_encoding::BASE64URL_NOPAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::keyring::{KeyUse, Keyring, MissingKey, SharedKeyring},
+    crypto::{
+        keyring::{KeyUse, MissingKey, SharedKeyring},
+        signing_keys::SigningKeys,
+    },
     domain::{
         account::Role,
         clock::Timestamp,
@@ -115,16 +115,8 @@ pub enum SigningMethod {
 
 /// Signs and verifies the access tokens of every user type.
 pub struct TokenSigner {
-    keyring: SharedKeyring,
-    method: SigningMethod,
+    keys: SigningKeys,
     issuer_base: String,
-}
-
-struct SigningKey {
-    kid: String,
-    algorithm: Algorithm,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
 }
 
 impl TokenSigner {
@@ -132,8 +124,7 @@ impl TokenSigner {
     #[must_use]
     pub fn new(keyring: SharedKeyring, method: SigningMethod, issuer_base: &str) -> Self {
         Self {
-            keyring,
-            method,
+            keys: SigningKeys::new(keyring, method),
             issuer_base: issuer_base.trim_end_matches('/').to_owned(),
         }
     }
@@ -146,12 +137,13 @@ impl TokenSigner {
 
     /// Signs with the active key.
     pub fn sign(&self, claims: &AccessClaims) -> Result<AccessToken, MissingKey> {
-        let keyring = self.keyring.current();
-        let key = self.active_key(&keyring)?;
+        let keys = self.keys.current();
+        let missing = || MissingKey(KeyUse::Token.name());
+        let key = keys.iter().find(|key| key.is_active).ok_or_else(missing)?;
         let issuer = self.issuer(&claims.user_type);
         let mut header = Header::new(key.algorithm);
         header.typ = Some(TYPE.to_owned());
-        header.kid = Some(key.kid);
+        header.kid = Some(key.kid.clone());
         let body = Claims {
             aud: issuer.clone(),
             iss: issuer,
@@ -168,7 +160,7 @@ impl TokenSigner {
         };
         jsonwebtoken::encode(&header, &body, &key.encoding)
             .map(AccessToken::new)
-            .map_err(|_| MissingKey(KeyUse::Token.name()))
+            .map_err(|_| missing())
     }
 
     /// Signs what was erased, when, and which keys were destroyed, under a type of its own that no verifier of access
@@ -200,11 +192,8 @@ impl TokenSigner {
             return Err(TokenError::Invalid);
         }
         let kid = header.kid.ok_or(TokenError::Invalid)?;
-        let keyring = self.keyring.current();
-        let key = self
-            .keys(&keyring)
-            .find(|key| key.kid == kid)
-            .ok_or(TokenError::Invalid)?;
+        let keys = self.keys.current();
+        let key = keys.iter().find(|key| key.kid == kid).ok_or(TokenError::Invalid)?;
 
         let issuer = self.issuer(user_type);
         let mut rules = Validation::new(key.algorithm);
@@ -234,72 +223,22 @@ impl TokenSigner {
         }
         Ok(claims)
     }
-
-    fn active_key(&self, keyring: &Keyring) -> Result<SigningKey, MissingKey> {
-        match &self.method {
-            SigningMethod::Hs256(secret) => Ok(shared_secret(secret)),
-            SigningMethod::EdDsa => {
-                key_pair(&keyring.active(&KeyUse::Token)?.material).ok_or_else(|| MissingKey(KeyUse::Token.name()))
-            }
-        }
-    }
-
-    fn keys<'k>(&'k self, keyring: &'k Keyring) -> Box<dyn Iterator<Item = SigningKey> + 'k> {
-        match &self.method {
-            SigningMethod::Hs256(secret) => Box::new(std::iter::once(shared_secret(secret))),
-            SigningMethod::EdDsa => Box::new(
-                keyring
-                    .all_readable(&KeyUse::Token)
-                    .filter_map(|key| key_pair(&key.material)),
-            ),
-        }
-    }
 }
 
 fn seconds(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds.saturating_mul(1000))
 }
 
-fn key_pair(pkcs8: &[u8]) -> Option<SigningKey> {
-    let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
-    let public = pair.public_key().as_ref();
-    Some(SigningKey {
-        kid: thumbprint(public),
-        algorithm: Algorithm::EdDSA,
-        encoding: EncodingKey::from_ed_der(pkcs8),
-        decoding: DecodingKey::from_ed_der(public),
-    })
-}
-
-fn shared_secret(secret: &[u8]) -> SigningKey {
-    // A digest of a digest under its own label: the id names the secret and tells nothing of it.
-    let id = crate::crypto::encoding::hmac_sha256(secret, b"sealgate/kid/v1");
-    SigningKey {
-        kid: format!("hs256-{}", BASE64URL_NOPAD.encode(&id[..12])),
-        algorithm: Algorithm::HS256,
-        encoding: EncodingKey::from_secret(secret),
-        decoding: DecodingKey::from_secret(secret),
-    }
-}
-
-/// JWK thumbprint of an Ed25519 key (RFC 7638, RFC 8037 appendix A.3).
-fn thumbprint(public: &[u8]) -> String {
-    let jwk = format!(
-        r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
-        BASE64URL_NOPAD.encode(public)
-    );
-    BASE64URL_NOPAD.encode(&Sha256::digest(jwk))
-}
-
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64URL_NOPAD;
     use serde_json::Value;
 
     use super::*;
     use crate::{
         crypto::{
             frozen::{Frozen, bytes, text},
-            keyring::{KeyState, RootKey},
+            keyring::{KeyState, Keyring, RootKey},
         },
         domain::entropy::Entropy,
     };
