@@ -44,7 +44,7 @@ pub(crate) async fn every_cut<S>(
     for (when, then) in ways {
         for at in 1.. {
             let world = World::new().await;
-            let process = world.process().await;
+            let process = world.process();
             let prepared = prepare(&world).await;
             let cut = Cut { at, when, then };
             process.faults.arm(cut);

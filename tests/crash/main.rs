@@ -12,6 +12,7 @@ mod cuts;
 mod faults;
 mod ports;
 mod process;
+mod races;
 mod world;
 
 mod interleavings;

@@ -13,7 +13,7 @@ pub(crate) async fn every_meeting<S>(
 ) {
     for at in 1.. {
         let world = World::new().await;
-        let (one, other) = (world.process().await, world.process().await);
+        let (one, other) = (world.process(), world.process());
         let prepared = prepare(&world).await;
         let mut held = one.faults.hold(at);
         let stopped = async {

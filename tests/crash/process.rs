@@ -4,27 +4,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use sealgate::{
-    app::{self, Foundation},
     config::Config,
-    crypto::{digest::link_digest, system_entropy::SystemEntropy},
+    crypto::{
+        digest::link_digest,
+        kek::KekProvider,
+        kek_file,
+        keyring::SharedKeyring,
+        password_hasher::{HashCost, PasswordHasher},
+        system_entropy::SystemEntropy,
+        token_signer::{SigningMethod, TokenSigner},
+    },
     domain::{
         account::NewPerson, challenge::Purpose, clock::Clock, email::Email, ids::AccountId, password::Password,
         person_name::PersonName, private::Private, token::LinkToken, user_type::UserType,
     },
     jobs::{
         deliver::Deliverer,
+        hand_over,
+        health::ProviderHealth,
+        mailer::Mailer,
         queue::{Job, JobQueue, QueueError},
         relay::relay,
     },
     service::{
-        Core, Failure,
+        Core, Failure, UserTypeSettings,
         confirm::{ConfirmError, Confirmed, confirm},
+        keyring::establish,
         register::{RegisterError, register},
         sessions::TokenPair,
         sign_in::{SignIn, SignInError, sign_in},
         sweep::{Swept, sweep},
+        vault::Vault,
     },
     storage::{Change, Ref, Stores, change, registrations::RegistrationRecord},
+    templates::Templates,
 };
 
 use crate::{faults::Faults, ports::faulty};
@@ -41,32 +54,79 @@ impl JobQueue for Queue {
     }
 }
 
+/// What every process of an installation has in common: its configuration and its keys.
+pub(crate) struct Installation {
+    pub(crate) config: Config,
+    keks: Arc<dyn KekProvider>,
+    keyring: SharedKeyring,
+    hasher: PasswordHasher,
+}
+
+impl Installation {
+    /// Makes the keys of a new store. Passwords are hashed cheaply.
+    pub(crate) async fn found(config: Config, stores: &Stores, clock: &dyn Clock) -> Self {
+        let path = &config.stores.kek_file;
+        kek_file::make(path, clock.now()).expect("a key file");
+        let keks: Arc<dyn KekProvider> = Arc::new(kek_file::read(path).expect("a key"));
+        let keyring = establish(stores, &*keks, &config.user_types.order, clock).await;
+        let keyring = SharedKeyring::new(keyring.expect("keys"));
+        let cheap = HashCost {
+            memory_kib: 64,
+            passes: 1,
+            lanes: 1,
+        };
+        Self {
+            hasher: PasswordHasher::new(keyring.clone(), cheap, 4, 1000).expect("a hasher"),
+            config,
+            keks,
+            keyring,
+        }
+    }
+}
+
 /// One process.
 pub(crate) struct Process {
     pub(crate) core: Arc<Core>,
     pub(crate) faults: Arc<Faults>,
     deliverer: Arc<Deliverer>,
     user_type: UserType,
-    /// Keeps the hand-over open.
-    _foundation: Foundation,
 }
 
 impl Process {
-    /// Starts it on `stores`.
-    pub(crate) async fn start(config: &Config, stores: &Stores, clock: Arc<dyn Clock>) -> Self {
+    /// Starts it, as [`sealgate::app`] does.
+    pub(crate) fn start(installation: &Installation, stores: &Stores, clock: Arc<dyn Clock>) -> Self {
+        let (config, keyring) = (&installation.config, &installation.keyring);
         let faults = Arc::default();
-        let world = app::World {
+        let stores = faulty(stores, &faults);
+        let user_types = config.user_types.order.iter().cloned();
+        // Nobody takes what is handed over: the relay finds it, as after a crash.
+        let (hand_over, _) = hand_over::bounded();
+        let core = Arc::new(Core {
+            vault: Vault::new(Arc::clone(&installation.keks), Arc::clone(&stores.deks)),
+            signer: TokenSigner::new(keyring.clone(), SigningMethod::EdDsa, config.http.public_url.as_str()),
+            keyring: keyring.clone(),
+            hasher: installation.hasher.clone(),
             clock,
             entropy: Arc::new(SystemEntropy),
-            stores: Some(faulty(stores, &faults)),
+            hand_over: Arc::new(hand_over),
+            user_types: user_types
+                .map(|user_type| (user_type, UserTypeSettings::default()))
+                .collect(),
+            stores,
+        });
+        let deliverer = Deliverer {
+            core: Arc::clone(&core),
+            mailer: Mailer::directory(&config.mail.from, config.mail.directory.clone()).expect("a sender"),
+            templates: Templates::new(None),
+            public_url: config.http.public_url.as_str().to_owned(),
+            app_name: config.http.app_name.clone(),
+            mail_health: ProviderHealth::default(),
         };
-        let foundation = Foundation::open(config, world).await.expect("opens");
         Self {
-            core: Arc::clone(&foundation.core),
+            core,
             faults,
-            deliverer: foundation.deliverer(config).expect("a sender"),
+            deliverer: Arc::new(deliverer),
             user_type: config.user_types.order[0].clone(),
-            _foundation: foundation,
         }
     }
 

@@ -158,7 +158,7 @@ async fn leftovers(world: &World) -> AccountId {
         .await
         .expect("registered");
     let link = world.sound.make_link(&used).await;
-    let dying = world.process().await;
+    let dying = world.process();
     dying.faults.arm(crate::faults::Cut {
         at: 2,
         when: crate::faults::When::Before,

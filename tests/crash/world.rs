@@ -5,9 +5,8 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use mail_parser::MessageParser;
 use sealgate::{
     config::{Config, Source},
-    crypto::password_hasher::HashCost,
     domain::{
-        clock::{ManualClock, Timestamp},
+        clock::{Clock as _, ManualClock, Timestamp},
         ids::AccountId,
         token::LinkToken,
     },
@@ -19,7 +18,7 @@ use sqlx::{
 };
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::process::{Installation, Process};
 
 const START: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 /// Longer than a worker's lease and a hand-over.
@@ -28,7 +27,7 @@ const A_MINUTE: Duration = Duration::from_secs(61);
 /// The installation.
 pub(crate) struct World {
     folder: TempDir,
-    config: Config,
+    installation: Installation,
     sqlite: SqliteStores,
     records: SqlitePool,
     keys: SqlitePool,
@@ -80,30 +79,38 @@ impl World {
             ("DATA_DIR".to_owned(), path),
             ("USER_TYPES".to_owned(), "User1".to_owned()),
         ]);
-        let mut config = Config::load(&source).expect("a configuration");
-        config.passwords.cost = HashCost {
-            memory_kib: 64,
-            passes: 1,
-            lanes: 1,
-        };
-        config.passwords.queue = 1000;
+        let config = Config::load(&source).expect("a configuration");
         let sqlite = sqlite::open(&data).await.expect("opens");
         let clock = Arc::new(ManualClock::new(START));
-        let sound = Process::start(&config, &sqlite.stores(), clock.clone()).await;
+        let installation = Installation::found(config, &sqlite.stores(), &*clock).await;
         Self {
             records: pool(&data.join(sqlite::RECORDS_FILE)),
             keys: pool(&data.join(sqlite::KEYS_FILE)),
+            sound: Process::start(&installation, &sqlite.stores(), clock.clone()),
             folder,
-            config,
+            installation,
             sqlite,
             clock,
-            sound,
         }
     }
 
     /// Another process.
-    pub(crate) async fn process(&self) -> Process {
-        Process::start(&self.config, &self.sqlite.stores(), self.clock.clone()).await
+    pub(crate) fn process(&self) -> Process {
+        Process::start(&self.installation, &self.sqlite.stores(), self.clock.clone())
+    }
+
+    /// Another process, with connections of its own.
+    pub(crate) async fn separate_process(&self) -> Process {
+        let sqlite = sqlite::open(&self.installation.config.stores.data_dir)
+            .await
+            .expect("opens");
+        Process::start(&self.installation, &sqlite.stores(), self.clock.clone())
+    }
+
+    /// Another process, whose clock stands behind by that much.
+    pub(crate) fn process_behind(&self, behind: Duration) -> Process {
+        let clock = ManualClock::new(self.clock.now().minus(behind));
+        Process::start(&self.installation, &self.sqlite.stores(), Arc::new(clock))
     }
 
     pub(crate) async fn census(&self) -> Census {
@@ -156,7 +163,7 @@ impl World {
 
     /// Every mail that was sent; each under a `Message-ID` of its own.
     pub(crate) fn mails(&self) -> Vec<Mail> {
-        let files = std::fs::read_dir(&self.config.mail.directory)
+        let files = std::fs::read_dir(&self.installation.config.mail.directory)
             .into_iter()
             .flatten()
             .flatten();
