@@ -1,7 +1,10 @@
 //! Confirm: makes the account from the registration whose link was used, and discards the others of that address.
 //!
-//! Steps, each of which may be repeated: insert the account (its unique slots decide) → delete the registration →
-//! delete its rivals. A crash between any two is ended by the next click or by the sweep.
+//! Steps, each of which may be repeated: mark the registration as used → insert the account (its unique slots decide)
+//! → discard the rivals → delete the registration. A crash between any two is ended by the next click or by the sweep.
+//!
+//! The mark is why an account always has its data key. Whoever discards a registration withdraws it first, by a
+//! conditional write that a mark refuses, and only then removes the key; and no click marks one that is withdrawn.
 
 use crate::{
     crypto::{
@@ -12,15 +15,17 @@ use crate::{
         account::{AccountStatus, Role},
         audit::{AuditEvent, Outcome},
         challenge::Purpose,
+        clock::Timestamp,
         ids::{AccountId, MessageId},
         message::MessageKind,
-        token::LinkToken,
+        token::{LinkToken, TokenDigest},
         user_type::UserType,
     },
     service::{change_address::confirm_change, core::Core, failure::Failure},
     storage::{
-        Inserted, Ref, Unique,
+        Change, Inserted, Ref, Unique,
         accounts::{AccountRecord, NewAccount},
+        change,
         outbox::{MessageRef, Outbox, OutboxEntry},
         registrations::RegistrationRecord,
     },
@@ -51,16 +56,40 @@ pub async fn confirm(core: &Core, user_type: &UserType, token: &str) -> Result<C
     let token = LinkToken::parse(token).ok_or(ConfirmError::LinkInvalid)?;
     let key = Ref::new(user_type, token.account_id().clone());
     let digest = link_digest(user_type, Purpose::ConfirmAddress, &token);
-    let Some(registration) = core.stores.registrations.find(&key).await.map_err(Failure::from)? else {
-        return confirm_change(core, user_type, &token).await;
-    };
-    if !registration.is_confirmed_by(&digest, core.clock.now()) {
-        return Err(ConfirmError::LinkInvalid);
+    match use_link(core, &key, &digest).await? {
+        Some(registration) => Ok(make_account(core, registration).await?),
+        None => confirm_change(core, user_type, &token).await,
     }
-    Ok(make_account(core, registration).await?)
 }
 
-async fn make_account(core: &Core, mut registration: RegistrationRecord) -> Result<Confirmed, Failure> {
+/// Marks the registration as used; `None` where the link is not valid. That is found out by reading first: garbage must
+/// not take the store's write lock.
+async fn use_link(
+    core: &Core,
+    key: &Ref<AccountId>,
+    digest: &TokenDigest,
+) -> Result<Option<RegistrationRecord>, Failure> {
+    let (registrations, now) = (&*core.stores.registrations, core.clock.now());
+    let found = registrations.find(key).await?;
+    if !found.is_some_and(|registration| registration.is_confirmed_by(digest, now)) {
+        return Ok(None);
+    }
+    let used = change(registrations, key, |registration: &mut RegistrationRecord| {
+        if !registration.is_confirmed_by(digest, now) {
+            return Change::Leave(None);
+        }
+        registration.use_link();
+        Change::Store(Some(registration.clone()))
+    })
+    .await?;
+    Ok(used.into_value().flatten())
+}
+
+/// Makes the account of a registration whose link was used. Also what the sweep does with one that a crash left.
+pub(in crate::service) async fn make_account(
+    core: &Core,
+    mut registration: RegistrationRecord,
+) -> Result<Confirmed, Failure> {
     let key = Ref::new(&registration.user_type, registration.id.clone());
     let message_id = MessageId::make(core.clock.now(), &*core.entropy);
     let inserted = loop {
@@ -84,11 +113,11 @@ async fn make_account(core: &Core, mut registration: RegistrationRecord) -> Resu
             });
             core.note(&key.user_type, &key.id, AuditEvent::AccountConfirmed, Outcome::Success)
                 .await;
-            discard_with_rivals(core, &registration).await?;
+            end_with_rivals(core, &registration).await?;
             Ok(Confirmed::Now)
         }
         Inserted::Taken(_) => {
-            discard_with_rivals(core, &registration).await?;
+            end_with_rivals(core, &registration).await?;
             Ok(Confirmed::Already)
         }
     }
@@ -134,30 +163,47 @@ async fn is_own(core: &Core, key: &Ref<AccountId>, registration: &RegistrationRe
     Ok(holder.is_some_and(|account| account.id == key.id))
 }
 
-/// Ends a registration whose address is confirmed, and the others of that address with it. Also what the sweep does
-/// with one that a crash left.
-pub async fn discard_with_rivals(core: &Core, registration: &RegistrationRecord) -> Result<(), Failure> {
+/// Discards the rivals of a registration whose address has an account now, and then deletes the registration itself:
+/// as long as it is there, the next click and the sweep know that there is work left.
+async fn end_with_rivals(core: &Core, registration: &RegistrationRecord) -> Result<(), Failure> {
+    // Also those that are over: a crash may have left one between its withdrawal and its removal.
+    const AT_ANY_TIME: Timestamp = Timestamp::from_millis(0);
+    let candidates = registration.slots.email_candidates();
     let rivals = core
         .stores
         .registrations
-        .find_by_email(
-            &registration.user_type,
-            &registration.slots.email_candidates(),
-            core.clock.now(),
-        )
+        .find_by_email(&registration.user_type, &candidates, AT_ANY_TIME)
         .await?;
-    discard(core, &Ref::new(&registration.user_type, registration.id.clone())).await?;
     for rival in rivals.iter().filter(|rival| rival.id != registration.id) {
         discard(core, &Ref::new(&rival.user_type, rival.id.clone())).await?;
     }
-    Ok(())
+    let key = Ref::new(&registration.user_type, registration.id.clone());
+    remove(core, &key, |_| true).await
 }
 
-/// Removes a registration, and its data key unless an account of that id lives by it.
+/// Removes a registration and its data key; unless its link was used, for then whoever uses it ends it.
 pub async fn discard(core: &Core, key: &Ref<AccountId>) -> Result<(), Failure> {
-    core.stores.registrations.delete(key).await?;
+    remove(core, key, |registration| !registration.is_link_used()).await
+}
+
+/// Withdraws the registration if it `may` go, and only then destroys its data key, unless an account of that id lives
+/// by it. The registration goes last: what a crash leaves is found again by it.
+async fn remove(core: &Core, key: &Ref<AccountId>, may: fn(&RegistrationRecord) -> bool) -> Result<(), Failure> {
+    let (registrations, now) = (&*core.stores.registrations, core.clock.now());
     if core.stores.accounts.find(key).await?.is_none() {
+        let withdrawn = change(registrations, key, |registration: &mut RegistrationRecord| {
+            if !may(registration) {
+                return Change::Leave(false);
+            }
+            registration.withdraw(now);
+            Change::Store(true)
+        })
+        .await?;
+        if withdrawn.into_value() != Some(true) {
+            return Ok(());
+        }
         core.vault.destroy(key).await?;
     }
+    registrations.delete(key).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::{
     domain::{ids::AccountId, user_type::UserType},
     service::{
-        confirm::{discard, discard_with_rivals},
+        confirm::{discard, make_account},
         core::Core,
         failure::Failure,
     },
@@ -15,7 +15,7 @@ const BATCH: u32 = 200;
 /// What one sweep removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Past their end, or of an address that is confirmed.
+    /// Past their end, or with a link that was used.
     pub registrations: usize,
     /// Past their end.
     pub requests: usize,
@@ -31,7 +31,7 @@ pub async fn sweep(core: &Core, user_type: &UserType) -> Result<Swept, Failure> 
         discard(core, &Ref::new(user_type, id)).await?;
         swept.registrations += 1;
     }
-    swept.registrations += end_confirmed(core, user_type).await?;
+    swept.registrations += end_used(core, user_type).await?;
     for id in core.stores.requests.expired(user_type, now, BATCH).await? {
         swept.requests += usize::from(core.stores.requests.delete(&Ref::new(user_type, id)).await?);
     }
@@ -41,8 +41,8 @@ pub async fn sweep(core: &Core, user_type: &UserType) -> Result<Swept, Failure> 
     Ok(swept)
 }
 
-/// Registrations whose account was made, but which a crash left standing.
-async fn end_confirmed(core: &Core, user_type: &UserType) -> Result<usize, Failure> {
+/// Registrations whose link was used, but which a crash left standing: does what the click began.
+async fn end_used(core: &Core, user_type: &UserType) -> Result<usize, Failure> {
     let mut ended = 0;
     let mut after: Option<AccountId> = None;
     loop {
@@ -52,10 +52,10 @@ async fn end_confirmed(core: &Core, user_type: &UserType) -> Result<usize, Failu
         };
         for id in page {
             let key = Ref::new(user_type, id);
-            if core.stores.accounts.find(&key).await?.is_some()
-                && let Some(registration) = core.stores.registrations.find(&key).await?
+            if let Some(registration) = core.stores.registrations.find(&key).await?
+                && registration.is_link_used()
             {
-                discard_with_rivals(core, &registration).await?;
+                make_account(core, registration).await?;
                 ended += 1;
             }
         }

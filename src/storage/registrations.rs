@@ -31,7 +31,7 @@ pub struct RegistrationRecord {
     pub rev: u64,
     /// When it was asked for.
     pub created_at: Timestamp,
-    /// Gone from then on.
+    /// Gone from then on; never, once its link was used.
     pub expires_at: Timestamp,
     /// The person.
     pub sealed: SealedProfile,
@@ -52,6 +52,25 @@ impl RegistrationRecord {
     #[must_use]
     pub fn is_confirmed_by(&self, digest: &TokenDigest, now: Timestamp) -> bool {
         now < self.expires_at && self.link_digest.as_ref() == Some(digest)
+    }
+
+    /// Its link is used: from now on it is not discarded, neither by time nor by anybody, but becomes an account or
+    /// learns that its address has one.
+    pub fn use_link(&mut self) {
+        self.expires_at = Timestamp::NEVER;
+    }
+
+    /// Whether its link was used.
+    #[must_use]
+    pub fn is_link_used(&self) -> bool {
+        self.expires_at == Timestamp::NEVER
+    }
+
+    /// It is over: no link confirms it and nothing is mailed any more.
+    pub fn withdraw(&mut self, now: Timestamp) {
+        self.expires_at = self.expires_at.min(now);
+        self.link_digest = None;
+        self.outbox = Outbox::default();
     }
 }
 
@@ -90,4 +109,71 @@ pub trait Registrations: Documents<RegistrationRecord> {
         after: Option<&AccountId>,
         limit: u32,
     ) -> Result<Vec<AccountId>, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{crypto::sealed::Sealed, domain::message::MessageKind, storage::outbox::OutboxEntry};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+    const END: Timestamp = Timestamp::from_millis(1_764_000_001_000);
+    const DIGEST: TokenDigest = TokenDigest::new([7; 32]);
+
+    fn registration() -> RegistrationRecord {
+        let id: AccountId = "usr_a".parse().expect("valid");
+        let message = "msg_00000000000000000000000000".parse().expect("valid");
+        RegistrationRecord {
+            user_type: "User1".parse().expect("valid"),
+            schema: crate::storage::SCHEMA,
+            rev: 0,
+            created_at: NOW,
+            expires_at: END,
+            sealed: SealedProfile {
+                email: Sealed::from_envelope(Vec::new()),
+                email_pending: None,
+                username: None,
+                first_name: Sealed::from_envelope(Vec::new()),
+                last_name: Sealed::from_envelope(Vec::new()),
+                phone: None,
+                country_code: None,
+                attributes: None,
+            },
+            password_hash: PasswordHash::from_stored(String::new()),
+            slots: IndexSlots::unused(&id),
+            link_digest: Some(DIGEST),
+            outbox: Outbox::with(&message, OutboxEntry::new(MessageKind::ConfirmAddress, NOW)),
+            id,
+        }
+    }
+
+    #[test]
+    fn its_link_confirms_it_until_its_end() {
+        let registration = registration();
+        assert!(registration.is_confirmed_by(&DIGEST, NOW));
+        assert!(!registration.is_confirmed_by(&TokenDigest::new([8; 32]), NOW));
+        assert!(!registration.is_confirmed_by(&DIGEST, END));
+    }
+
+    #[test]
+    fn once_its_link_was_used_it_does_not_end_by_time() {
+        let mut registration = registration();
+        assert!(!registration.is_link_used());
+        registration.use_link();
+        assert!(registration.is_link_used());
+        assert!(
+            registration.is_confirmed_by(&DIGEST, END),
+            "the next click goes on with it"
+        );
+    }
+
+    #[test]
+    fn withdrawn_it_is_confirmed_and_mailed_no_more() {
+        let mut registration = registration();
+        registration.use_link();
+        registration.withdraw(NOW);
+        assert!(!registration.is_link_used());
+        assert!(!registration.is_confirmed_by(&DIGEST, NOW));
+        assert_eq!(registration.outbox, Outbox::default());
+    }
 }

@@ -1,0 +1,242 @@
+//! Every port of a store, with [`Faults`] before it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sealgate::{
+    crypto::{blind_index::Candidate, keyring::KeyState},
+    domain::{
+        clock::Timestamp,
+        ids::{AccountId, AuditId, MessageId, SessionId, WorkerId},
+        user_type::UserType,
+    },
+    storage::{
+        Documents, Inserted, Probe, Record, Ref, StoreError, Stores, Updated, Verdict,
+        accounts::{AccountRecord, Accounts},
+        audit::{AuditRecord, AuditStore, CheckpointRecord},
+        deks::Deks,
+        heartbeats::{HeartbeatRecord, Heartbeats},
+        keyring::{KeyringRecord, KeyringStore},
+        registrations::{RegistrationRecord, Registrations},
+        requests::Requests,
+        sessions::{SessionRecord, Sessions},
+    },
+};
+
+use crate::faults::Faults;
+
+/// `stores`, as one process sees them through its `faults`.
+pub(crate) fn faulty(stores: &Stores, faults: &Arc<Faults>) -> Stores {
+    fn wrap<P: ?Sized>(inner: &Arc<P>, faults: &Arc<Faults>) -> Arc<Faulty<P>> {
+        Arc::new(Faulty {
+            inner: Arc::clone(inner),
+            faults: Arc::clone(faults),
+        })
+    }
+    Stores {
+        accounts: wrap(&stores.accounts, faults),
+        registrations: wrap(&stores.registrations, faults),
+        deks: wrap(&stores.deks, faults),
+        keyring: wrap(&stores.keyring, faults),
+        sessions: wrap(&stores.sessions, faults),
+        requests: wrap(&stores.requests, faults),
+        audit: wrap(&stores.audit, faults),
+        heartbeats: wrap(&stores.heartbeats, faults),
+        probe: wrap(&stores.probe, faults),
+    }
+}
+
+struct Faulty<P: ?Sized> {
+    inner: Arc<P>,
+    faults: Arc<Faults>,
+}
+
+#[async_trait]
+impl<R: Record, P: Documents<R> + ?Sized> Documents<R> for Faulty<P> {
+    async fn insert(&self, record: &R) -> Result<Inserted, StoreError> {
+        let what = format!("{}.insert", R::NAME);
+        self.faults.write(what, self.inner.insert(record)).await
+    }
+
+    async fn find(&self, key: &Ref<R::Id>) -> Result<Option<R>, StoreError> {
+        self.faults.read(self.inner.find(key)).await
+    }
+
+    async fn update(
+        &self,
+        key: &Ref<R::Id>,
+        decide: &mut (dyn for<'r> FnMut(&'r mut R) -> Verdict + Send),
+    ) -> Result<Updated, StoreError> {
+        let what = format!("{}.update", R::NAME);
+        self.faults.write(what, self.inner.update(key, decide)).await
+    }
+
+    async fn delete(&self, key: &Ref<R::Id>) -> Result<bool, StoreError> {
+        let what = format!("{}.delete", R::NAME);
+        self.faults.write(what, self.inner.delete(key)).await
+    }
+}
+
+#[async_trait]
+impl Accounts for Faulty<dyn Accounts> {
+    async fn find_by_email(
+        &self,
+        user_type: &UserType,
+        candidates: &[Candidate],
+    ) -> Result<Option<AccountRecord>, StoreError> {
+        self.faults.read(self.inner.find_by_email(user_type, candidates)).await
+    }
+
+    async fn find_by_username(
+        &self,
+        user_type: &UserType,
+        candidates: &[Candidate],
+    ) -> Result<Option<AccountRecord>, StoreError> {
+        self.faults
+            .read(self.inner.find_by_username(user_type, candidates))
+            .await
+    }
+
+    async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {
+        self.faults.read(self.inner.due(user_type, now, limit)).await
+    }
+
+    async fn is_empty(&self) -> Result<bool, StoreError> {
+        self.faults.read(self.inner.is_empty()).await
+    }
+
+    async fn has_none(&self, user_type: &UserType) -> Result<bool, StoreError> {
+        self.faults.read(self.inner.has_none(user_type)).await
+    }
+}
+
+#[async_trait]
+impl Registrations for Faulty<dyn Registrations> {
+    async fn find_by_email(
+        &self,
+        user_type: &UserType,
+        candidates: &[Candidate],
+        now: Timestamp,
+    ) -> Result<Vec<RegistrationRecord>, StoreError> {
+        self.faults
+            .read(self.inner.find_by_email(user_type, candidates, now))
+            .await
+    }
+
+    async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {
+        self.faults.read(self.inner.due(user_type, now, limit)).await
+    }
+
+    async fn expired(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {
+        self.faults.read(self.inner.expired(user_type, now, limit)).await
+    }
+
+    async fn page(
+        &self,
+        user_type: &UserType,
+        after: Option<&AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AccountId>, StoreError> {
+        self.faults.read(self.inner.page(user_type, after, limit)).await
+    }
+}
+
+impl Deks for Faulty<dyn Deks> {}
+
+#[async_trait]
+impl Sessions for Faulty<dyn Sessions> {
+    async fn of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionRecord>, StoreError> {
+        self.faults.read(self.inner.of_account(account, limit)).await
+    }
+
+    async fn expired(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+        self.faults.read(self.inner.expired(user_type, now, limit)).await
+    }
+}
+
+#[async_trait]
+impl Requests for Faulty<dyn Requests> {
+    async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<MessageId>, StoreError> {
+        self.faults.read(self.inner.due(user_type, now, limit)).await
+    }
+
+    async fn expired(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<MessageId>, StoreError> {
+        self.faults.read(self.inner.expired(user_type, now, limit)).await
+    }
+}
+
+#[async_trait]
+impl KeyringStore for Faulty<dyn KeyringStore> {
+    async fn insert(&self, record: &KeyringRecord) -> Result<Inserted, StoreError> {
+        self.faults
+            .write("keyring.insert".to_owned(), self.inner.insert(record))
+            .await
+    }
+
+    async fn list(&self) -> Result<Vec<KeyringRecord>, StoreError> {
+        self.faults.read(self.inner.list()).await
+    }
+
+    async fn advance(&self, id: &str, expected: KeyState, next: KeyState) -> Result<bool, StoreError> {
+        self.faults
+            .write("keyring.advance".to_owned(), self.inner.advance(id, expected, next))
+            .await
+    }
+}
+
+#[async_trait]
+impl AuditStore for Faulty<dyn AuditStore> {
+    async fn append(&self, record: &AuditRecord) -> Result<Inserted, StoreError> {
+        self.faults
+            .write("audit.append".to_owned(), self.inner.append(record))
+            .await
+    }
+
+    async fn list(
+        &self,
+        user_type: &UserType,
+        account_id: Option<&AccountId>,
+        after: Option<&AuditId>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.faults
+            .read(self.inner.list(user_type, account_id, after, limit))
+            .await
+    }
+
+    async fn append_checkpoint(&self, record: &CheckpointRecord) -> Result<Inserted, StoreError> {
+        self.faults
+            .write("audit.checkpoint".to_owned(), self.inner.append_checkpoint(record))
+            .await
+    }
+
+    async fn last_checkpoint(&self) -> Result<Option<CheckpointRecord>, StoreError> {
+        self.faults.read(self.inner.last_checkpoint()).await
+    }
+}
+
+#[async_trait]
+impl Heartbeats for Faulty<dyn Heartbeats> {
+    async fn beat(&self, record: &HeartbeatRecord) -> Result<(), StoreError> {
+        self.faults
+            .write("heartbeats.beat".to_owned(), self.inner.beat(record))
+            .await
+    }
+
+    async fn since(&self, since: Timestamp) -> Result<Vec<HeartbeatRecord>, StoreError> {
+        self.faults.read(self.inner.since(since)).await
+    }
+
+    async fn remove(&self, id: Option<&WorkerId>, before: Timestamp) -> Result<(), StoreError> {
+        self.faults
+            .write("heartbeats.remove".to_owned(), self.inner.remove(id, before))
+            .await
+    }
+}
+
+#[async_trait]
+impl Probe for Faulty<dyn Probe> {
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.faults.read(self.inner.probe()).await
+    }
+}

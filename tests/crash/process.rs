@@ -1,0 +1,207 @@
+//! One process of the installation: the service and its jobs, on the store as its faults let it through.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use sealgate::{
+    config::Config,
+    crypto::{
+        digest::link_digest,
+        kek::KekProvider,
+        kek_file,
+        keyring::SharedKeyring,
+        password_hasher::{HashCost, PasswordHasher},
+        system_entropy::SystemEntropy,
+        token_signer::{SigningMethod, TokenSigner},
+    },
+    domain::{
+        account::NewPerson, challenge::Purpose, clock::Clock, email::Email, ids::AccountId, password::Password,
+        person_name::PersonName, private::Private, token::LinkToken, user_type::UserType,
+    },
+    jobs::{
+        deliver::Deliverer,
+        hand_over,
+        health::ProviderHealth,
+        mailer::Mailer,
+        queue::{Job, JobQueue, QueueError},
+        relay::relay,
+    },
+    service::{
+        Core, Failure, UserTypeSettings,
+        confirm::{ConfirmError, Confirmed, confirm},
+        keyring::establish,
+        register::{RegisterError, register},
+        sessions::TokenPair,
+        sign_in::{SignIn, SignInError, sign_in},
+        sweep::{Swept, sweep},
+        vault::Vault,
+    },
+    storage::{Change, Ref, Stores, change, registrations::RegistrationRecord},
+    templates::Templates,
+};
+
+use crate::{faults::Faults, ports::faulty};
+
+/// What is in the queue.
+#[derive(Default)]
+struct Queue(Mutex<Vec<Job>>);
+
+#[async_trait]
+impl JobQueue for Queue {
+    async fn push(&self, job: Job) -> Result<(), QueueError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(job);
+        Ok(())
+    }
+}
+
+/// What every process of an installation has in common: its configuration and its keys.
+pub(crate) struct Installation {
+    pub(crate) config: Config,
+    keks: Arc<dyn KekProvider>,
+    keyring: SharedKeyring,
+    hasher: PasswordHasher,
+}
+
+impl Installation {
+    /// Makes the keys of a new store. Passwords are hashed cheaply.
+    pub(crate) async fn found(config: Config, stores: &Stores, clock: &dyn Clock) -> Self {
+        let path = &config.stores.kek_file;
+        kek_file::make(path, clock.now()).expect("a key file");
+        let keks: Arc<dyn KekProvider> = Arc::new(kek_file::read(path).expect("a key"));
+        let keyring = establish(stores, &*keks, &config.user_types.order, clock).await;
+        let keyring = SharedKeyring::new(keyring.expect("keys"));
+        let cheap = HashCost {
+            memory_kib: 64,
+            passes: 1,
+            lanes: 1,
+        };
+        Self {
+            hasher: PasswordHasher::new(keyring.clone(), cheap, 4, 1000).expect("a hasher"),
+            config,
+            keks,
+            keyring,
+        }
+    }
+}
+
+/// One process.
+pub(crate) struct Process {
+    pub(crate) core: Arc<Core>,
+    pub(crate) faults: Arc<Faults>,
+    deliverer: Arc<Deliverer>,
+    user_type: UserType,
+}
+
+impl Process {
+    /// Starts it, as [`sealgate::app`] does.
+    pub(crate) fn start(installation: &Installation, stores: &Stores, clock: Arc<dyn Clock>) -> Self {
+        let (config, keyring) = (&installation.config, &installation.keyring);
+        let faults = Arc::default();
+        let stores = faulty(stores, &faults);
+        let user_types = config.user_types.order.iter().cloned();
+        // Nobody takes what is handed over: the relay finds it, as after a crash.
+        let (hand_over, _) = hand_over::bounded();
+        let core = Arc::new(Core {
+            vault: Vault::new(Arc::clone(&installation.keks), Arc::clone(&stores.deks)),
+            signer: TokenSigner::new(keyring.clone(), SigningMethod::EdDsa, config.http.public_url.as_str()),
+            keyring: keyring.clone(),
+            hasher: installation.hasher.clone(),
+            clock,
+            entropy: Arc::new(SystemEntropy),
+            hand_over: Arc::new(hand_over),
+            user_types: user_types
+                .map(|user_type| (user_type, UserTypeSettings::default()))
+                .collect(),
+            stores,
+        });
+        let deliverer = Deliverer {
+            core: Arc::clone(&core),
+            mailer: Mailer::directory(&config.mail.from, config.mail.directory.clone()).expect("a sender"),
+            templates: Templates::new(None),
+            public_url: config.http.public_url.as_str().to_owned(),
+            app_name: config.http.app_name.clone(),
+            mail_health: ProviderHealth::default(),
+        };
+        Self {
+            core,
+            faults,
+            deliverer: Arc::new(deliverer),
+            user_type: config.user_types.order[0].clone(),
+        }
+    }
+
+    fn key(&self, id: &AccountId) -> Ref<AccountId> {
+        Ref::new(&self.user_type, id.clone())
+    }
+
+    pub(crate) async fn register(&self, email: &str, password: &str) -> Result<AccountId, RegisterError> {
+        let person = NewPerson {
+            email: Email::parse(email).expect("valid"),
+            username: None,
+            first_name: PersonName::parse("Ada").expect("valid"),
+            last_name: PersonName::parse("O'Brien").expect("valid"),
+            phone: None,
+            country_code: None,
+        };
+        let password = Password::for_check(password.to_owned()).expect("short enough");
+        register(&self.core, &self.user_type, person, password).await
+    }
+
+    /// A link of the registration, as if it had been mailed.
+    pub(crate) async fn make_link(&self, id: &AccountId) -> String {
+        let token = LinkToken::make(id.clone(), &SystemEntropy);
+        let digest = link_digest(&self.user_type, Purpose::ConfirmAddress, &token);
+        let (registrations, key) = (&*self.core.stores.registrations, self.key(id));
+        let changed = change(registrations, &key, |registration: &mut RegistrationRecord| {
+            registration.link_digest = Some(digest);
+            Change::Store(())
+        });
+        changed.await.expect("stored").into_value().expect("a registration");
+        token.expose().expose().to_owned()
+    }
+
+    pub(crate) async fn confirm(&self, link: &str) -> Result<Confirmed, ConfirmError> {
+        confirm(&self.core, &self.user_type, link).await
+    }
+
+    pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Result<TokenPair, SignInError> {
+        let attempt = SignIn {
+            identifier: Private::new(email.to_owned()),
+            password: Password::for_check(password.to_owned()).expect("short enough"),
+            remember: true,
+        };
+        sign_in(&self.core, &self.user_type, attempt).await
+    }
+
+    pub(crate) async fn sweep(&self) -> Result<Swept, Failure> {
+        sweep(&self.core, &self.user_type).await
+    }
+
+    /// What the relay hands over now.
+    pub(crate) async fn due(&self) -> Vec<Job> {
+        let queue = Queue::default();
+        relay(&self.core, &queue).await.expect("relayed");
+        queue.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) async fn deliver(&self, job: &Job) {
+        self.deliverer.run(job).await;
+    }
+
+    /// Whether the account's data key is there and opens it.
+    pub(crate) async fn opens(&self, id: &AccountId) -> bool {
+        let key = self.key(id);
+        let account = self
+            .core
+            .stores
+            .accounts
+            .find(&key)
+            .await
+            .expect("answers")
+            .expect("an account");
+        let Ok(keys) = self.core.vault.open(&key).await else {
+            return false;
+        };
+        account.sealed.is_some_and(|sealed| sealed.open(&keys).is_ok())
+    }
+}
