@@ -20,5 +20,6 @@ pub mod relay;
 pub mod resend;
 pub mod schedule;
 pub mod sqlite_queue;
+pub mod ticks;
 pub mod welcome;
 pub mod worker;
