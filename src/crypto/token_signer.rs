@@ -137,13 +137,7 @@ impl TokenSigner {
 
     /// Signs with the active key.
     pub fn sign(&self, claims: &AccessClaims) -> Result<AccessToken, MissingKey> {
-        let keys = self.keys.current();
-        let missing = || MissingKey(KeyUse::Token.name());
-        let key = keys.iter().find(|key| key.is_active).ok_or_else(missing)?;
         let issuer = self.issuer(&claims.user_type);
-        let mut header = Header::new(key.algorithm);
-        header.typ = Some(TYPE.to_owned());
-        header.kid = Some(key.kid.clone());
         let body = Claims {
             aud: issuer.clone(),
             iss: issuer,
@@ -158,19 +152,12 @@ impl TokenSigner {
             ut: claims.user_type.clone(),
             role: claims.role,
         };
-        jsonwebtoken::encode(&header, &body, &key.encoding)
-            .map(AccessToken::new)
-            .map_err(|_| missing())
+        self.encode(TYPE, &body).map(AccessToken::new)
     }
 
     /// Signs what was erased, when, and which keys were destroyed, under a type of its own that no verifier of access
     /// tokens takes.
     pub fn sign_receipt(&self, receipt: &Receipt) -> Result<String, MissingKey> {
-        let keyring = self.keyring.current();
-        let key = self.active_key(&keyring)?;
-        let mut header = Header::new(key.algorithm);
-        header.typ = Some(RECEIPT_TYPE.to_owned());
-        header.kid = Some(key.kid);
         let body = ReceiptClaims {
             iss: self.issuer(&receipt.user_type),
             sub: &receipt.account_id,
@@ -179,7 +166,18 @@ impl TokenSigner {
             erased: "account",
             keys: &receipt.keys,
         };
-        jsonwebtoken::encode(&header, &body, &key.encoding).map_err(|_| MissingKey(KeyUse::Token.name()))
+        self.encode(RECEIPT_TYPE, &body)
+    }
+
+    /// Signs `body` under the active key, as a token of that type.
+    fn encode(&self, typ: &str, body: &impl Serialize) -> Result<String, MissingKey> {
+        let keys = self.keys.current();
+        let missing = || MissingKey(KeyUse::Token.name());
+        let key = keys.iter().find(|key| key.is_active).ok_or_else(missing)?;
+        let mut header = Header::new(key.algorithm);
+        header.typ = Some(typ.to_owned());
+        header.kid = Some(key.kid.clone());
+        jsonwebtoken::encode(&header, body, &key.encoding).map_err(|_| missing())
     }
 
     /// Verifies a token that claims to be of `user_type`.

@@ -26,4 +26,5 @@ pub mod requests;
 pub mod schedule;
 pub mod sms;
 pub mod sqlite_queue;
+pub mod ticks;
 pub mod worker;

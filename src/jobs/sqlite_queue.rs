@@ -1,6 +1,6 @@
 //! The queue on SQLite, through apalis, in a file of its own.
 //!
-//! apalis is the transport only: one attempt per job, polling set (it has none by default), worker names unique per
+//! apalis is the transport only: one attempt per job, polling set ([`Ticks`]), worker names unique per
 //! process, migrations run on our own pool (its `setup` turns `synchronous` off), finished jobs vacuumed.
 
 use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::jobs::{
     deliver::Deliverer,
     queue::{Job, JobQueue, QueueError},
+    ticks::Ticks,
 };
 
 const QUEUE: &str = "sealgate:messages";
@@ -81,7 +82,7 @@ impl SqliteQueue {
             .should_restart(|_, _| true)
             .register(move |attempt| {
                 WorkerBuilder::new(format!("{name}-{attempt}"))
-                    .backend(storage.clone().poll_with_interval(poll))
+                    .backend(storage.clone().poll_with_strategy(Ticks::every(poll)))
                     .data(Arc::clone(&deliverer))
                     .concurrency(CONCURRENCY)
                     .parallelize(tokio::spawn)

@@ -109,7 +109,7 @@ impl Installation {
 }
 
 fn with_free_port(settings: &[(&str, &str)]) -> Vec<(String, String)> {
-    [("HTTP_ADDR", "127.0.0.1:0")]
+    [("HTTP_ADDR", "127.0.0.1:0"), ("RATE_LIMITS", "off")]
         .iter()
         .chain(settings)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

@@ -1,0 +1,156 @@
+//! What came back, with the checks that hold for every answer of the service.
+
+use std::collections::BTreeSet;
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// An answer that was read whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// The call, for messages: method and path.
+    pub(crate) call: String,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The same answer, if its status is `status`.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{} answered {}", self.call, self.text());
+        self
+    }
+
+    /// The same answer, if it is the problem `code` with `status`.
+    #[track_caller]
+    pub(crate) fn expect_problem(self, status: u16, code: &str) -> Self {
+        let answer = self.expect(status);
+        assert_eq!(
+            answer.json()["code"],
+            code,
+            "{} answered {}",
+            answer.call,
+            answer.text()
+        );
+        answer
+    }
+
+    /// A header's text; empty where it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The body as text.
+    #[track_caller]
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("answers are UTF-8")
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{} answered no JSON ({error}): {}", self.call, self.text()))
+    }
+
+    /// A text member of the body.
+    #[track_caller]
+    pub(crate) fn member(&self, name: &str) -> String {
+        let json = self.json();
+        let text = json[name].as_str();
+        text.unwrap_or_else(|| panic!("{} answered no `{name}`: {json}", self.call))
+            .to_owned()
+    }
+
+    /// Which members were refused, each with its code, in order of name.
+    #[track_caller]
+    pub(crate) fn errors(&self) -> Vec<(String, String)> {
+        let json = self.json();
+        let text = |error: &Value, name: &str| error[name].as_str().expect("a text").to_owned();
+        let errors = json["errors"].as_array().cloned().unwrap_or_default();
+        let mut errors: Vec<_> = errors
+            .iter()
+            .map(|error| (text(error, "field"), text(error, "code")))
+            .collect();
+        errors.sort();
+        errors
+    }
+
+    /// All that a client could tell two answers apart by: status, header names, and the body without what names the
+    /// one request.
+    #[track_caller]
+    pub(crate) fn shape(&self) -> (u16, BTreeSet<String>, Value) {
+        let names = self.headers.keys().map(|name| name.as_str().to_owned()).collect();
+        let mut body = self.json();
+        if let Some(members) = body.as_object_mut() {
+            members.remove("request_id");
+        }
+        (self.status, names, body)
+    }
+
+    /// What holds for every answer.
+    #[track_caller]
+    pub(super) fn check<'s>(&self, secrets: impl IntoIterator<Item = &'s String>) {
+        let what = format!("{} answered {} with {:?}", self.call, self.status, self.headers);
+        for (name, expected) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(self.header(name), expected, "{name}: {what}");
+        }
+        assert!(
+            self.header("content-security-policy")
+                .contains("frame-ancestors 'none'"),
+            "{what}"
+        );
+        assert!(!self.header("x-request-id").is_empty(), "{what}");
+        assert!(
+            self.headers.get("set-cookie").is_none(),
+            "the API sets no cookie: {what}"
+        );
+        if self.status >= 400 {
+            self.check_problem(&what);
+            for secret in secrets {
+                assert!(
+                    !self.text().contains(secret.as_str()),
+                    "an error repeats {secret}: {what} {}",
+                    self.text()
+                );
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check_problem(&self, what: &str) {
+        // HEAD has no body; link routes answer people with a page.
+        if self.call.starts_with("HEAD ") || self.header("content-type").starts_with("text/html") {
+            return;
+        }
+        assert_eq!(self.header("content-type"), "application/problem+json", "{what}");
+        let body = self.json();
+        for member in ["type", "title", "detail", "instance", "code", "request_id"] {
+            let text = body[member].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "no {member} in {body}: {what}");
+        }
+        let code = body["code"].as_str().unwrap_or_default();
+        assert!(
+            code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+            "codes are snake_case: {body}"
+        );
+        assert_eq!(body["status"], self.status, "{what}");
+        assert_eq!(body["request_id"], self.header("x-request-id"), "{what}");
+        if self.status == 401 {
+            assert!(self.header("www-authenticate").starts_with("Bearer"), "{what}");
+        }
+        if self.status == 503 {
+            assert!(!self.header("retry-after").is_empty(), "{what}");
+        }
+    }
+}

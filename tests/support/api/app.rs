@@ -1,0 +1,390 @@
+//! A running service and its client.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use reqwest::{Method, RequestBuilder, redirect};
+use sealgate::{
+    app::{Server, World},
+    config::{Config, Source, environment::Environment},
+    crypto::{password_hasher::HashCost, system_entropy::SystemEntropy},
+    domain::{
+        clock::{ManualClock, Timestamp},
+        user_type::UserType,
+    },
+    http::server::Limits,
+    storage::Stores,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{
+    Answer, Person, StoreSet, eventually,
+    inbox::{self, Mail},
+    logs,
+};
+
+/// When every test begins.
+const BEGIN: Timestamp = Timestamp::from_millis(1_764_000_000_123);
+
+/// What a service is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// Configuration beside the folder and the port.
+    pub(crate) pairs: Vec<(String, String)>,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<ManualClock>,
+    /// Stores other than its own, as another process or a broken disk makes them.
+    pub(crate) given_stores: Option<Stores>,
+    pub(crate) stores: StoreSet,
+    folder: Arc<TempDir>,
+}
+
+impl Setup {
+    /// The defaults, on an empty folder and `stores`.
+    pub(crate) fn new(stores: &StoreSet) -> Self {
+        Self {
+            pairs: Vec::new(),
+            limits: Limits::default(),
+            clock: Arc::new(ManualClock::new(BEGIN)),
+            given_stores: None,
+            stores: stores.clone(),
+            folder: Arc::new(tempfile::tempdir().expect("a folder")),
+        }
+    }
+
+    /// With one variable of the configuration set.
+    pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.pairs.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The service's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The configuration, as it is read.
+    pub(crate) fn config(&self) -> Config {
+        let own = [
+            ("HTTP_ADDR", "127.0.0.1:0"),
+            ("RATE_LIMITS", "off"),
+            ("DATA_DIR", &self.folder().to_string_lossy()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let source = Source::from_pairs(own.into_iter().chain(self.pairs.clone()));
+        let mut config = Config::load(&source).unwrap_or_else(|problems| panic!("{problems:?}"));
+        config.passwords.cost = HashCost {
+            memory_kib: 64,
+            passes: 1,
+            lanes: 1,
+        };
+        config.worker.relay_period = Duration::from_millis(50);
+        config.worker.poll_period = Duration::from_millis(20);
+        config.worker.heartbeat_period = Duration::from_millis(200);
+        config
+    }
+
+    /// Tries to start.
+    pub(crate) async fn start(&self) -> anyhow::Result<TestApp> {
+        logs::collect();
+        let config = self.config();
+        if config.environment != Environment::Development && !config.stores.kek_file.exists() {
+            sealgate::app::make_key_file(&config)?;
+        }
+        let (outbox, kek_file) = (config.mail.directory.clone(), config.stores.kek_file.clone());
+        let user_types = config.user_types.order.clone();
+        let given_stores = match &self.given_stores {
+            Some(given) => Some(given.clone()),
+            None => self.stores.for_service(&user_types).await,
+        };
+        let world = World {
+            clock: Arc::clone(&self.clock) as Arc<_>,
+            entropy: Arc::new(SystemEntropy),
+            stores: given_stores,
+        };
+        let server = Server::start(config, world, self.limits).await?;
+        let client = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy();
+        Ok(TestApp {
+            address: server.address,
+            clock: Arc::clone(&self.clock),
+            setup: self.clone(),
+            outbox,
+            kek_file,
+            user_types,
+            client: client.build().expect("a client"),
+            server,
+            seen: Mutex::default(),
+            secrets: Mutex::default(),
+        })
+    }
+
+    /// Starts.
+    pub(crate) async fn spawn(&self) -> TestApp {
+        self.start()
+            .await
+            .unwrap_or_else(|error| panic!("the service does not start: {error:#}"))
+    }
+}
+
+/// A running service.
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) setup: Setup,
+    pub(crate) outbox: PathBuf,
+    pub(crate) kek_file: PathBuf,
+    user_types: Vec<UserType>,
+    client: reqwest::Client,
+    server: Server,
+    /// Mails that were read.
+    seen: Mutex<HashSet<String>>,
+    /// What no error may repeat.
+    secrets: Mutex<BTreeSet<String>>,
+}
+
+impl std::fmt::Debug for TestApp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TestApp({})", self.address)
+    }
+}
+
+/// A request that is being made.
+#[must_use]
+pub(crate) struct Call<'a> {
+    app: &'a TestApp,
+    name: String,
+    request: RequestBuilder,
+}
+
+impl Call<'_> {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub(crate) fn accept(self, media_types: &str) -> Self {
+        self.header("accept", media_types)
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.app.keep_secret(token);
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn json(mut self, body: &Value) -> Self {
+        self.request = self.request.json(body);
+        self
+    }
+
+    pub(crate) fn form(mut self, members: &[(&str, &str)]) -> Self {
+        self.request = self.request.form(members);
+        self
+    }
+
+    pub(crate) fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.request = self.request.header("content-type", content_type).body(body.into());
+        self
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let response = self.request.send().await;
+        let response = response.unwrap_or_else(|error| panic!("{} got no answer: {error:?}", self.name));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let answer = Answer {
+            body: response.bytes().await.expect("a whole body").to_vec(),
+            call: self.name,
+            status,
+            headers,
+        };
+        answer.check(&*self.app.secrets());
+        answer
+    }
+}
+
+impl TestApp {
+    /// A request with any method; `path` may carry a query.
+    pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
+        let parsed = Method::from_bytes(method.as_bytes()).expect("a method");
+        Call {
+            app: self,
+            name: format!("{method} {path}"),
+            request: self.client.request(parsed, format!("http://{}{path}", self.address)),
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call<'_> {
+        self.call("GET", path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Call<'_> {
+        self.call("POST", path)
+    }
+
+    /// Asks to register `person`.
+    pub(crate) async fn create(&self, user_type: &str, person: &Person) -> Answer {
+        self.keep_secret(&person.email);
+        self.keep_secret(&person.password);
+        let call = self.post(&format!("/{user_type}/create"));
+        call.json(&person.json()).send().await
+    }
+
+    /// Registers `person` and answers the token of the link that was mailed.
+    pub(crate) async fn register(&self, user_type: &str, person: &Person) -> String {
+        self.create(user_type, person).await.expect(201);
+        self.next_link(person).await
+    }
+
+    /// Uses a link's token, as a program does.
+    pub(crate) async fn confirm(&self, user_type: &str, token: &str) -> Answer {
+        self.keep_secret(token);
+        let call = self.post(&format!("/{user_type}/verify"));
+        call.json(&json!({ "token": token })).send().await
+    }
+
+    /// Registers and confirms, until the welcome mail has come.
+    pub(crate) async fn join(&self, user_type: &str, person: &Person) {
+        let token = self.register(user_type, person).await;
+        self.confirm(user_type, &token).await.expect(200);
+        let welcome = self.next_mail(&person.email).await;
+        assert!(welcome.subject.starts_with("Welcome"), "{welcome:?}");
+    }
+
+    /// Tries to sign in, as OAuth 2's form does.
+    pub(crate) async fn sign_in(&self, user_type: &str, username: &str, password: &str) -> Answer {
+        let members = [
+            ("grant_type", "password"),
+            ("username", username),
+            ("password", password),
+        ];
+        self.keep_secret(password);
+        self.post(&format!("/{user_type}/login")).form(&members).send().await
+    }
+
+    /// Signs `person` in.
+    pub(crate) async fn login(&self, user_type: &str, person: &Person) -> Pair {
+        Pair::of(
+            self,
+            &self
+                .sign_in(user_type, &person.email, &person.password)
+                .await
+                .expect(200),
+        )
+    }
+
+    /// A new account, signed in.
+    pub(crate) async fn member(&self, user_type: &str) -> (Person, Pair) {
+        let person = Person::new();
+        self.join(user_type, &person).await;
+        let pair = self.login(user_type, &person).await;
+        (person, pair)
+    }
+
+    /// Presents a refresh token.
+    pub(crate) async fn refresh(&self, user_type: &str, token: &str) -> Answer {
+        self.keep_secret(token);
+        let call = self.post(&format!("/{user_type}/refresh-token"));
+        call.json(&json!({ "refresh_token": token })).send().await
+    }
+
+    /// Asks for one's own profile.
+    pub(crate) async fn profile(&self, user_type: &str, access_token: &str) -> Answer {
+        self.get(&format!("/{user_type}/")).bearer(access_token).send().await
+    }
+
+    /// Waits for a mail to `address` that was not read yet.
+    pub(crate) async fn next_mail(&self, address: &str) -> Mail {
+        eventually(&format!("a mail to {address}"), async || {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mails = inbox::mails(&self.outbox);
+            let new = |mail: &Mail| mail.to.iter().any(|to| to == address) && !seen.contains(&mail.file);
+            let mail = mails.into_iter().find(new)?;
+            seen.insert(mail.file.clone());
+            Some(mail)
+        })
+        .await
+    }
+
+    /// Waits for the next mail to `person` and answers the token of its link.
+    pub(crate) async fn next_link(&self, person: &Person) -> String {
+        let token = self.next_mail(&person.email).await.token();
+        self.keep_secret(&token);
+        token
+    }
+
+    /// Every mail to `address` that will ever come of what was asked so far.
+    pub(crate) async fn all_mails(&self, address: &str) -> Vec<Mail> {
+        self.settle().await;
+        let mut mails = inbox::mails(&self.outbox);
+        mails.retain(|mail| mail.to.iter().any(|to| to == address));
+        mails
+    }
+
+    /// Waits until no message is under way.
+    pub(crate) async fn settle(&self) {
+        let stores = self.open_stores().await;
+        let end = Timestamp::NEVER.minus(Duration::from_secs(1));
+        eventually("every message to be delivered", async || {
+            for user_type in &self.user_types {
+                let registrations = stores.registrations.due(user_type, end, 1).await.expect("a store");
+                let accounts = stores.accounts.due(user_type, end, 1).await.expect("a store");
+                let requests = stores.requests.due(user_type, end, 1).await.expect("a store");
+                if !registrations.is_empty() || !accounts.is_empty() || !requests.is_empty() {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+    }
+
+    /// The store, opened once more, as another process would.
+    pub(crate) async fn open_stores(&self) -> Stores {
+        self.setup.stores.open(self.setup.folder(), &self.user_types).await
+    }
+
+    /// From now on no error may repeat `text`.
+    pub(crate) fn keep_secret(&self, text: &str) {
+        if text.len() >= 8 {
+            self.secrets().insert(text.to_owned());
+        }
+    }
+
+    fn secrets(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the service.
+    pub(crate) async fn shut_down(self) {
+        self.server
+            .shut_down()
+            .await
+            .unwrap_or_else(|error| panic!("the service does not stop: {error:#}"));
+    }
+}
+
+/// A pair of tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+impl Pair {
+    /// The pair of an answer.
+    #[track_caller]
+    pub(crate) fn of(app: &TestApp, answer: &Answer) -> Self {
+        let pair = Self {
+            access: answer.member("access_token"),
+            refresh: answer.member("refresh_token"),
+        };
+        app.keep_secret(&pair.access);
+        app.keep_secret(&pair.refresh);
+        pair
+    }
+}

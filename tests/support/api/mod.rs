@@ -1,0 +1,19 @@
+//! The service as its clients meet it: started whole, on a port of its own, and spoken to over HTTP only.
+
+mod answer;
+mod app;
+mod inbox;
+mod logs;
+mod person;
+mod raw;
+mod runner;
+mod stores;
+
+pub(crate) use answer::Answer;
+pub(crate) use app::{Pair, Setup, TestApp};
+pub(crate) use inbox::Mail;
+pub(crate) use logs::logged;
+pub(crate) use person::{PASSWORD, Person, other};
+pub(crate) use raw::{RawAnswer, RawConnection};
+pub(crate) use runner::{at_once, eventually, run};
+pub(crate) use stores::StoreSet;

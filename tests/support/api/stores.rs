@@ -1,0 +1,98 @@
+//! The stores that every case runs against.
+//!
+//! # To add a store set
+//! A variant, its arms below, its function, and its line in `cases!`.
+
+use std::path::Path;
+
+use sealgate::{
+    crypto::system_entropy::SystemEntropy,
+    domain::{entropy::make_bytes, private::Private, user_type::UserType},
+    storage::{
+        Stores,
+        mongo::{self, MongoOptions},
+        sqlite,
+    },
+};
+
+/// One new and empty store.
+#[derive(Clone, Debug)]
+pub(crate) enum StoreSet {
+    /// The embedded one: two files in the service's own folder.
+    Sqlite,
+    /// Two databases of the server that `TEST_MONGO_URL` names.
+    Mongo {
+        /// Of that server.
+        url: String,
+        /// What the databases' names begin with.
+        name: String,
+    },
+}
+
+impl StoreSet {
+    /// The embedded store.
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite
+    }
+
+    /// New databases of the test server.
+    pub(crate) fn mongo() -> Self {
+        let unique = data_encoding::HEXLOWER.encode(&make_bytes::<8>(&SystemEntropy));
+        Self::Mongo {
+            url: test_mongo_url(),
+            name: format!("test_api_{unique}"),
+        }
+    }
+
+    /// What the service is handed; nothing where it opens the store by itself.
+    pub(super) async fn for_service(&self, user_types: &[UserType]) -> Option<Stores> {
+        match self {
+            Self::Sqlite => None,
+            Self::Mongo { .. } => Some(self.open(Path::new(""), user_types).await),
+        }
+    }
+
+    /// Opens the store once more, as another process would. `folder` is that of the service.
+    pub(crate) async fn open(&self, folder: &Path, user_types: &[UserType]) -> Stores {
+        match self {
+            Self::Sqlite => sqlite::open(folder).await.expect("SQLite opens").stores(),
+            Self::Mongo { url, .. } => {
+                let [database, keys_database] = self.databases();
+                let options = MongoOptions {
+                    database,
+                    keys_database,
+                    ..MongoOptions::new(Private::new(url.clone()), user_types.to_vec())
+                };
+                mongo::open(&options)
+                    .await
+                    .expect("MongoDB opens at TEST_MONGO_URL")
+                    .stores()
+            }
+        }
+    }
+
+    /// Removes what is not gone with the service's folder.
+    pub(super) async fn remove(&self) {
+        if let Self::Mongo { url, .. } = self {
+            let client = mongodb::Client::with_uri_str(url).await.expect("a client");
+            for database in self.databases() {
+                client.database(&database).drop().await.expect("drops");
+            }
+        }
+    }
+
+    fn databases(&self) -> [String; 2] {
+        match self {
+            Self::Sqlite => Default::default(),
+            Self::Mongo { name, .. } => [name.clone(), format!("{name}_keys")],
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "names the server that the tests run against")]
+fn test_mongo_url() -> String {
+    std::env::var("TEST_MONGO_URL").expect(
+        "TEST_MONGO_URL must name a MongoDB server to test against: run scripts/test, which starts one, or start \
+         scripts/mongo-test-server and set it to the URL that it prints",
+    )
+}
