@@ -170,32 +170,33 @@ async fn keys_and_records_lie_in_files_of_their_own() {
 async fn a_destroyed_key_is_in_none_of_the_files() {
     let folder = folder();
     let stores = open(folder.path()).await.stores();
-    let (one, two) = (Person::new(1), Person::new(2));
-    let wrapped = one.dek().deks["1"].wrapped.clone();
+    let wrapped = Person::new(0).dek().deks["1"].wrapped.clone();
     let is_anywhere = || {
         [KEYS_FILE, "keys.db-wal"].into_iter().any(|file| {
             let bytes = fs::read(folder.path().join(file)).expect("reads");
             bytes.windows(wrapped.len()).any(|window| window == wrapped)
         })
     };
-    stores.deks.insert(&one.dek()).await.expect("answers");
-    stores
-        .keyring
-        .insert(&root_key(9, KeyState::Active))
-        .await
-        .expect("answers");
+    // As many as make pages split and merge, which writes more of them than a single row does.
+    let persons: Vec<Person> = (0..60).map(Person::new).collect();
+    for person in &persons {
+        stores.deks.insert(&person.dek()).await.expect("answers");
+    }
     assert!(is_anywhere());
-    let replaced = change(&*stores.deks, &one.key(), |dek| {
-        dek.deks.insert("1".into(), root_key(8, KeyState::Active).wrapped);
-        Change::Store(())
-    })
-    .await;
-    assert_eq!(replaced.expect("answers"), Changed::Stored(()));
-    assert!(!is_anywhere(), "replaced");
-    stores.deks.insert(&two.dek()).await.expect("answers");
-    assert!(is_anywhere());
-    assert!(stores.deks.delete(&two.key()).await.expect("answers"));
-    assert!(!is_anywhere(), "destroyed");
+    let other = root_key(8, KeyState::Active).wrapped;
+    for (n, person) in persons.iter().enumerate() {
+        if n.is_multiple_of(2) {
+            assert!(stores.deks.delete(&person.key()).await.expect("answers"));
+            continue;
+        }
+        let replaced = change(&*stores.deks, &person.key(), |dek| {
+            dek.deks.insert("1".into(), other.clone());
+            Change::Store(())
+        })
+        .await;
+        assert_eq!(replaced.expect("answers"), Changed::Stored(()));
+    }
+    assert!(!is_anywhere());
 }
 
 #[tokio::test]
