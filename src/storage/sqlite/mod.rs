@@ -55,8 +55,8 @@ pub struct SqliteStores {
 /// Files of a newer version are refused.
 pub async fn open(folder: &Path) -> Result<SqliteStores, StoreError> {
     Ok(SqliteStores {
-        records: Arc::new(Database::open(folder, RECORDS_FILE, migrate::RECORDS).await?),
-        keys: Arc::new(Database::open(folder, KEYS_FILE, migrate::KEYS).await?),
+        records: Arc::new(Database::open(folder, RECORDS_FILE, migrate::RECORDS, false).await?),
+        keys: Arc::new(Database::open(folder, KEYS_FILE, migrate::KEYS, true).await?),
     })
 }
 
