@@ -68,6 +68,8 @@ macro_rules! cases_once {
     };
 }
 
+mod bearer;
+mod bodies;
 mod confirmation;
 mod links;
 mod names;
