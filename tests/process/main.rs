@@ -14,4 +14,6 @@ mod outbox;
 mod processes;
 mod waiting;
 
+mod commands;
+mod starting;
 mod walk;
