@@ -15,5 +15,8 @@ mod processes;
 mod waiting;
 
 mod commands;
+mod delivery;
+mod health;
 mod starting;
+mod stopping;
 mod walk;
