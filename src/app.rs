@@ -318,10 +318,10 @@ async fn open_keks(config: &Config, stores: &Stores, clock: &dyn Clock) -> anyho
     let path = &config.stores.kek_file;
     let read = match kek_file::read(path) {
         Err(KekFileError::Missing) => {
-            let is_first_run = stores.keyring.list().await?.is_empty();
+            let is_first_run = stores.keyring.list().await?.is_empty() && stores.accounts.is_empty().await?;
             anyhow::ensure!(
                 is_first_run,
-                "KEK_FILE is missing, and the keys in the database open with no other: restore it from its back-up"
+                "KEK_FILE is missing, and what is stored opens with no other: restore it from its back-up"
             );
             anyhow::ensure!(
                 config.environment == Environment::Development,

@@ -145,6 +145,10 @@ impl Deks for Faulty<dyn Deks> {}
 
 #[async_trait]
 impl Sessions for Faulty<dyn Sessions> {
+    async fn ids_of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+        self.faults.read(self.inner.ids_of_account(account, limit)).await
+    }
+
     async fn of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionRecord>, StoreError> {
         self.faults.read(self.inner.of_account(account, limit)).await
     }

@@ -25,6 +25,7 @@ use sealgate::{
         mailer::Mailer,
         queue::{Job, JobQueue, QueueError},
         relay::relay,
+        sms::Sms,
     },
     service::{
         Core, Failure, UserTypeSettings,
@@ -36,7 +37,7 @@ use sealgate::{
         sweep::{Swept, sweep},
         vault::Vault,
     },
-    storage::{Change, Ref, Stores, change, registrations::RegistrationRecord},
+    storage::{Change, Ref, Stores, change, memory::MemoryIdempotency, registrations::RegistrationRecord},
     templates::Templates,
 };
 
@@ -109,6 +110,8 @@ impl Process {
             clock,
             entropy: Arc::new(SystemEntropy),
             hand_over: Arc::new(hand_over),
+            limits: None,
+            idempotency: Arc::new(MemoryIdempotency::default()),
             user_types: user_types
                 .map(|user_type| (user_type, UserTypeSettings::default()))
                 .collect(),
@@ -117,6 +120,7 @@ impl Process {
         let deliverer = Deliverer {
             core: Arc::clone(&core),
             mailer: Mailer::directory(&config.mail.from, config.mail.directory.clone()).expect("a sender"),
+            sms: Sms::Directory(config.mail.directory.clone()),
             templates: Templates::new(None),
             public_url: config.http.public_url.as_str().to_owned(),
             app_name: config.http.app_name.clone(),
@@ -142,6 +146,7 @@ impl Process {
             last_name: PersonName::parse("O'Brien").expect("valid"),
             phone: None,
             country_code: None,
+            attributes: None,
         };
         let password = Password::for_check(password.to_owned()).expect("short enough");
         register(&self.core, &self.user_type, person, password).await

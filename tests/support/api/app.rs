@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, RequestBuilder, redirect};
+use reqwest::{Method, RequestBuilder, header::HeaderValue, redirect};
 use sealgate::{
     app::{Server, World},
     config::{Config, Source, environment::Environment},
@@ -164,6 +164,13 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    /// A header of any bytes that a header may have; a second of the same name stands beside the first.
+    pub(crate) fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        let value = HeaderValue::from_bytes(value).expect("a header's bytes");
         self.request = self.request.header(name, value);
         self
     }
