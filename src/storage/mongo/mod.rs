@@ -29,6 +29,7 @@ mod keyring;
 mod registrations;
 mod requests;
 mod sessions;
+mod turns;
 
 use std::{sync::Arc, time::Duration};
 
