@@ -11,7 +11,7 @@
 //! hold.
 //!
 //! # To add a record
-//! A step of SQL under `migrations/` ([`migrate`]), and [`documents::Row`] for it in a file named like its port.
+//! A step of SQL under `migrations/` (`migrate`), and `documents::Row` for it in a file named like its port.
 
 mod accounts;
 mod audit;
