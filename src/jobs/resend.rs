@@ -45,7 +45,7 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
             |registration: &mut RegistrationRecord| {
                 registration
                     .outbox
-                    .push(&key.id, OutboxEntry::new(MessageKind::ConfirmAddress, now));
+                    .replace(&key.id, OutboxEntry::new(MessageKind::ConfirmAddress, now));
                 Change::Store(())
             },
         )

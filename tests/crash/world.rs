@@ -161,6 +161,16 @@ impl World {
             .expect("counted")
     }
 
+    /// From now on no mail can be sent, or again every mail.
+    pub(crate) fn refuse_mails(&self, refuse: bool) {
+        let folder = &self.installation.config.mail.directory;
+        if refuse {
+            std::fs::write(folder, b"in the way").expect("no mail yet");
+        } else {
+            std::fs::remove_file(folder).expect("in the way");
+        }
+    }
+
     /// Every mail that was sent; each under a `Message-ID` of its own.
     pub(crate) fn mails(&self) -> Vec<Mail> {
         let files = std::fs::read_dir(&self.installation.config.mail.directory)
