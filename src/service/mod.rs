@@ -23,4 +23,4 @@ pub mod sweep;
 pub mod vault;
 
 pub use core::{Core, UserTypeSettings};
-pub use failure::Failure;
+pub use failure::{Failure, pass_over_damaged};
