@@ -274,11 +274,14 @@ mod server {
                 () = stop => None,
                 ended = failed => Some(ended),
             };
-            if let Some(ended) = ended_early {
-                self.worker = None;
-                tracing::error!(?ended, "the worker inside has ended; the server stops");
-            }
-            self.shut_down().await
+            let Some(ended) = ended_early else {
+                return self.shut_down().await;
+            };
+            self.worker = None;
+            tracing::error!(?ended, "the worker inside has ended; the server stops");
+            self.shut_down().await?;
+            // Not a success: who looks after the process should start it again.
+            anyhow::bail!("the worker inside has ended by itself")
         }
 
         /// Takes no more requests, finishes those in flight, then stops the jobs and closes the stores.

@@ -118,7 +118,7 @@ pub async fn update_profile(
             stored.sealed = Some(plan.sealed.clone());
             if link.to.is_some() {
                 stored.challenge(Purpose::ChangeAddress, challenge_id.clone(), now);
-                stored.outbox.push_instead(&message_id, link.clone());
+                stored.outbox.replace(&message_id, link.clone());
             }
             stored.version += 1;
             stored.updated_at = now;
