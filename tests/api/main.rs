@@ -74,6 +74,7 @@ mod confirmation;
 mod links;
 mod names;
 mod pre_hijacking;
+mod protocol;
 mod refresh;
 mod resend;
 mod sign_in;
