@@ -246,7 +246,7 @@ mod server {
             health.look(None).await;
             tasks.spawn(health.clone().probe(stop_rest.clone()));
             let templates = Arc::new(Templates::new(config.mail.templates_dir.clone()));
-            let endpoint = router::build(&config, core, health.clone(), templates);
+            let endpoint = router::build(&config, core, health.clone(), templates, limits);
             let http = tokio::spawn(serve(listener, endpoint, limits, stop_http.clone()));
             let embedded = foundation.background(&mut tasks, &stop_rest);
             Ok(Self {

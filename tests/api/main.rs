@@ -71,9 +71,12 @@ macro_rules! cases_once {
 mod bearer;
 mod bodies;
 mod confirmation;
+mod headers;
 mod links;
 mod names;
+mod pages;
 mod pre_hijacking;
+mod protocol;
 mod refresh;
 mod resend;
 mod sign_in;
