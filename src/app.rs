@@ -210,11 +210,11 @@ mod server {
                 )
             })?;
             let address = listener.local_addr()?;
-            if config.http.address.port() == 0 {
-                // Port 0 is any free one, and links should lead to it.
+            if config.http.public_url.port() == Some(0) {
+                // Nobody said what people reach it by: links lead to the free port that was found.
                 let _ = config.http.public_url.set_port(Some(address.port()));
-                config.http.address = address;
             }
+            config.http.address = address;
             let foundation = Foundation::open(&config, world).await?;
             let (stop_http, stop_rest) = (CancellationToken::new(), CancellationToken::new());
             let mut tasks = JoinSet::new();
