@@ -222,11 +222,11 @@ mod server {
                 )
             })?;
             let address = listener.local_addr()?;
-            config.http.address = address;
             if config.http.public_url.port() == Some(0) {
-                // Port 0 is any free one, and links should lead to it; a PUBLIC_URL that was set stays as it is.
+                // Nobody said what people reach it by: links lead to the free port that was found.
                 let _ = config.http.public_url.set_port(Some(address.port()));
             }
+            config.http.address = address;
             let foundation = Foundation::open(&config, world).await?;
             let (stop_http, stop_rest) = (CancellationToken::new(), CancellationToken::new());
             let mut tasks = JoinSet::new();

@@ -70,6 +70,7 @@ macro_rules! cases_once {
 
 mod bearer;
 mod bodies;
+mod configuration;
 mod confirmation;
 mod headers;
 mod links;
