@@ -37,6 +37,17 @@ pub enum Patch<T> {
     Set(T),
 }
 
+impl<T> Patch<T> {
+    /// The new value, if there is one.
+    #[must_use]
+    pub fn into_set(self) -> Option<T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Keep | Self::Remove => None,
+        }
+    }
+}
+
 /// What to change.
 #[derive(Debug, Default)]
 pub struct Update {
