@@ -57,8 +57,10 @@ struct Numbered {
 pub struct DataKeys {
     user_type: UserType,
     owner: String,
-    /// Ascending by number; the last one seals.
+    /// Ascending by number.
     keys: Vec<Numbered>,
+    /// Where in `keys` the one stands that seals.
+    sealing: usize,
 }
 
 /// An owner without any key can neither seal nor open.
@@ -84,17 +86,26 @@ impl DataKeys {
             return Err(NoDataKey);
         }
         keys.sort_by_key(|key| key.number);
+        let sealing = keys.len() - 1;
         Ok(Self {
             user_type: user_type.clone(),
             owner: owner.to_owned(),
             keys,
+            sealing,
         })
     }
 
-    /// Seals `plain` under the newest key.
+    /// Seals under that key from now on instead of the newest: another process may not have the newest yet.
+    pub fn sealing_under(mut self, number: u16) -> Result<Self, NoDataKey> {
+        let place = self.keys.iter().position(|key| key.number == number);
+        self.sealing = place.ok_or(NoDataKey)?;
+        Ok(self)
+    }
+
+    /// Seals `plain` under the newest key, or the one that was chosen.
     pub fn seal<F: Field>(&self, plain: &F::Plain) -> Sealed<F> {
-        let newest = &self.keys[self.keys.len() - 1];
-        Sealed::seal(plain, &self.field_key::<F>(newest), newest.number, self.place())
+        let key = &self.keys[self.sealing];
+        Sealed::seal(plain, &self.field_key::<F>(key), key.number, self.place())
     }
 
     /// Opens a field under the key that its header names; no other is tried.

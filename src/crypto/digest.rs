@@ -79,11 +79,53 @@ fn code_message(
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
-    use crate::crypto::frozen::{Frozen, array, hex, text};
+    use crate::crypto::{
+        frozen::{Frozen, array, bytes, hex, text},
+        keyring::{KeyState, RootKey},
+    };
+
+    fn keyring(version: u16, state: KeyState, material: Vec<u8>) -> Keyring {
+        let mut keyring = Keyring::default();
+        let material = Zeroizing::new(material);
+        keyring.insert(
+            KeyUse::Otp,
+            RootKey {
+                version,
+                state,
+                material,
+            },
+        );
+        keyring
+    }
 
     #[test]
-    fn frozen_vectors() {
+    fn frozen_vector_of_a_code() {
+        let frozen = Frozen::read();
+        let (user_type, id, vector) = (frozen.user_type(), frozen.account_id(), &frozen.0["code"]);
+        let challenge: ChallengeId = text(&vector["challenge_id"]).parse().expect("an id");
+        let code = OtpCode::parse(text(&vector["code"])).expect("a code");
+        let ring = keyring(1, KeyState::Active, bytes(&vector["key"]));
+        let digest = code_digest(&ring, &user_type, &id, &challenge, &code).expect("a key");
+        assert_eq!(hex(digest.as_bytes()), vector["digest"]);
+
+        let matches = |ring: &Keyring, user_type: &UserType, id: &AccountId, code: &OtpCode| {
+            code_matches(ring, user_type, id, &challenge, code, &digest)
+        };
+        let retired = keyring(1, KeyState::Retired, bytes(&vector["key"]));
+        let (other_type, other_id) = ("User2".parse().expect("valid"), "usr_b".parse().expect("valid"));
+        let other_code = OtpCode::parse("042138").expect("a code");
+        assert!(matches(&ring, &user_type, &id, &code));
+        assert!(!matches(&retired, &user_type, &id, &code));
+        assert!(!matches(&ring, &other_type, &id, &code));
+        assert!(!matches(&ring, &user_type, &other_id, &code));
+        assert!(!matches(&ring, &user_type, &id, &other_code));
+    }
+
+    #[test]
+    fn frozen_vectors_of_a_link() {
         let frozen = Frozen::read();
         let vector = &frozen.0["link"];
         let token = LinkToken::parse(text(&vector["text"])).expect("a link token");

@@ -1,10 +1,17 @@
 //! `tests/vectors/frozen.json` for this layer's tests: one vector per format, computed by a program that shares no code
 //! with this one. A test that fails against it says that stored data, or tokens in people's hands, would be lost.
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
-use crate::domain::{ids::AccountId, user_type::UserType};
+use crate::{
+    crypto::{
+        keyring::{KeyState, KeyUse, Keyring, RootKey, SharedKeyring},
+        token_signer::{SigningMethod, TokenSigner},
+    },
+    domain::{ids::AccountId, user_type::UserType},
+};
 
 /// The whole file, and what its vectors have in common.
 pub(in crate::crypto) struct Frozen(pub Value);
@@ -49,4 +56,31 @@ pub(in crate::crypto) fn array<const N: usize>(value: &Value) -> [u8; N] {
 
 pub(in crate::crypto) fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
+}
+
+/// Both kinds of signer with the keys of a vector.
+pub(in crate::crypto) fn frozen_signers(vector: &Value) -> [(&'static str, TokenSigner); 2] {
+    let mut keyring = Keyring::default();
+    let pair = RootKey {
+        version: 1,
+        state: KeyState::Active,
+        material: Zeroizing::new(bytes(&vector["eddsa"]["pkcs8"])),
+    };
+    keyring.insert(KeyUse::Token, pair);
+    let keyring = SharedKeyring::new(keyring);
+    let secret = Zeroizing::new(bytes(&vector["hs256"]["secret"]));
+    [("eddsa", SigningMethod::EdDsa), ("hs256", SigningMethod::Hs256(secret))].map(|(name, method)| {
+        let signer = TokenSigner::new(keyring.clone(), method, "https://id.example.com");
+        (name, signer)
+    })
+}
+
+/// What a token says, in whatever order.
+pub(in crate::crypto) fn assert_says(token: &str, header: &Value, claims: &Value) {
+    let part = |part: &str| -> Value {
+        let json = BASE64URL_NOPAD.decode(part.as_bytes()).expect("base64url");
+        serde_json::from_slice(&json).expect("JSON")
+    };
+    let parts: Vec<&str> = token.split('.').collect();
+    assert_eq!((part(parts[0]), part(parts[1])), (header.clone(), claims.clone()));
 }

@@ -18,6 +18,7 @@ pub mod kek;
 pub mod kek_file;
 pub mod keyring;
 pub mod password_hasher;
+pub mod receipt;
 pub mod record_mac;
 pub mod refresh_token;
 pub mod sealed;

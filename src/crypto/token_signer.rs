@@ -26,7 +26,6 @@ use crate::{
 };
 
 const TYPE: &str = "at+jwt";
-const RECEIPT_TYPE: &str = "erasure-receipt+jwt";
 const LEEWAY: Duration = Duration::from_secs(30);
 const LONGEST: usize = 4096;
 const CLIENT_ID: &str = "sealgate";
@@ -71,29 +70,6 @@ struct Claims {
     role: Role,
 }
 
-/// What was erased.
-#[derive(Debug)]
-pub struct Receipt {
-    /// Of which population.
-    pub user_type: UserType,
-    /// The account's id, which from now on names nobody.
-    pub account_id: AccountId,
-    /// When.
-    pub erased_at: Timestamp,
-    /// Numbers of the data keys that were destroyed.
-    pub keys: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct ReceiptClaims<'r> {
-    iss: String,
-    sub: &'r AccountId,
-    ut: &'r UserType,
-    iat: i64,
-    erased: &'static str,
-    keys: &'r [String],
-}
-
 /// Why a token is refused. Never told to the client, who learns `invalid_token` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -135,7 +111,7 @@ impl TokenSigner {
         format!("{}/{user_type}", self.issuer_base)
     }
 
-    /// Signs with the active key.
+    /// Signs an access token.
     pub fn sign(&self, claims: &AccessClaims) -> Result<AccessToken, MissingKey> {
         let issuer = self.issuer(&claims.user_type);
         let body = Claims {
@@ -155,22 +131,8 @@ impl TokenSigner {
         self.encode(TYPE, &body).map(AccessToken::new)
     }
 
-    /// Signs what was erased, when, and which keys were destroyed, under a type of its own that no verifier of access
-    /// tokens takes.
-    pub fn sign_receipt(&self, receipt: &Receipt) -> Result<String, MissingKey> {
-        let body = ReceiptClaims {
-            iss: self.issuer(&receipt.user_type),
-            sub: &receipt.account_id,
-            ut: &receipt.user_type,
-            iat: receipt.erased_at.as_secs(),
-            erased: "account",
-            keys: &receipt.keys,
-        };
-        self.encode(RECEIPT_TYPE, &body)
-    }
-
-    /// Signs `body` under the active key, as a token of that type.
-    fn encode(&self, typ: &str, body: &impl Serialize) -> Result<String, MissingKey> {
+    /// Signs with the active key. Each kind of token has its own `typ`, and no verifier takes another's.
+    pub(in crate::crypto) fn encode(&self, typ: &str, body: &impl Serialize) -> Result<String, MissingKey> {
         let keys = self.keys.current();
         let missing = || MissingKey(KeyUse::Token.name());
         let key = keys.iter().find(|key| key.is_active).ok_or_else(missing)?;
@@ -230,12 +192,11 @@ fn seconds(seconds: i64) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use data_encoding::BASE64URL_NOPAD;
-    use serde_json::Value;
 
     use super::*;
     use crate::{
         crypto::{
-            frozen::{Frozen, bytes, text},
+            frozen::{Frozen, assert_says, frozen_signers, text},
             keyring::{KeyState, Keyring, RootKey},
         },
         domain::entropy::Entropy,
@@ -299,32 +260,12 @@ mod tests {
             ],
             ..claims()
         };
-        let mut keyring = Keyring::default();
-        let pair = RootKey {
-            version: 1,
-            state: KeyState::Active,
-            material: Zeroizing::new(bytes(&vector["eddsa"]["pkcs8"])),
-        };
-        keyring.insert(KeyUse::Token, pair);
-        let keyring = SharedKeyring::new(keyring);
-        let secret = Zeroizing::new(bytes(&vector["hs256"]["secret"]));
-        for (name, method) in [("eddsa", SigningMethod::EdDsa), ("hs256", SigningMethod::Hs256(secret))] {
-            let signer = TokenSigner::new(keyring.clone(), method, text(&vector["issuer_base"]));
+        for (name, signer) in frozen_signers(vector) {
             let token = text(&vector[name]["token"]);
-            assert_eq!(
-                signer.verify(&user_type("User1"), token, NOW).as_ref(),
-                Ok(&expected),
-                "{name}"
-            );
-
-            // What is signed today says the same, in whatever order.
+            let verified = signer.verify(&user_type("User1"), token, NOW);
+            assert_eq!(verified.as_ref(), Ok(&expected), "{name}");
             let fresh = signer.sign(&expected).expect("key");
-            let part = |index: usize| -> Value {
-                let part = fresh.expose().split('.').nth(index).expect("three parts");
-                serde_json::from_slice(&BASE64URL_NOPAD.decode(part.as_bytes()).expect("base64url")).expect("JSON")
-            };
-            assert_eq!(part(0), vector[name]["header"], "{name}");
-            assert_eq!(part(1), vector["claims"], "{name}");
+            assert_says(fresh.expose(), &vector[name]["header"], &vector["claims"]);
         }
     }
 

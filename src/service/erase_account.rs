@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    crypto::{blind_index::IndexSlots, password_hasher::Check, record_mac::Factors, token_signer::Receipt},
+    crypto::{blind_index::IndexSlots, password_hasher::Check, receipt::Receipt, record_mac::Factors},
     domain::{
         account::{AccountStatus, Role},
         audit::{AuditEvent, Outcome},

@@ -62,15 +62,61 @@ impl Vault {
 
 /// The keys under which the address of one request is sealed: shared by all requests, bound to this one.
 pub fn request_keys(keyring: &Keyring, request: &Ref<MessageId>) -> Result<DataKeys, Failure> {
-    keyring.active(&KeyUse::Request)?;
+    let active = keyring.active(&KeyUse::Request)?.version;
     let keys = keyring
         .all_readable(&KeyUse::Request)
         .filter_map(|key| Some((key.version, Dek::from_bytes(&key.material)?)));
-    Ok(DataKeys::new(&request.user_type, request.id.as_str(), keys)?)
+    Ok(DataKeys::new(&request.user_type, request.id.as_str(), keys)?.sealing_under(active)?)
 }
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Vault")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::{
+        crypto::{
+            field::RequestAddress,
+            keyring::{KeyState, RootKey},
+        },
+        domain::email::Email,
+    };
+
+    #[test]
+    fn a_pending_request_key_opens_and_does_not_seal() {
+        let ring = |states: [KeyState; 2]| {
+            let mut keyring = Keyring::default();
+            for (version, state) in (1..).zip(states) {
+                let material = Zeroizing::new(vec![u8::try_from(version).expect("small"); 32]);
+                keyring.insert(
+                    KeyUse::Request,
+                    RootKey {
+                        version,
+                        state,
+                        material,
+                    },
+                );
+            }
+            keyring
+        };
+        let user_type = "User1".parse().expect("valid");
+        let id = format!("msg_{}", "0".repeat(26)).parse().expect("valid");
+        let request = Ref::new(&user_type, id);
+        let early = request_keys(&ring([KeyState::Active, KeyState::Pending]), &request).expect("keys");
+        let late = request_keys(&ring([KeyState::VerifyOnly, KeyState::Active]), &request).expect("keys");
+        let address = Email::parse("ada@example.com").expect("valid");
+        let sealed_early = early.seal::<RequestAddress>(&address);
+        let sealed_late = late.seal::<RequestAddress>(&address);
+        assert_eq!(
+            [sealed_early.key_number(), sealed_late.key_number()],
+            [Some(1), Some(2)]
+        );
+        assert!(early.open(&sealed_late).is_ok() && late.open(&sealed_early).is_ok());
     }
 }

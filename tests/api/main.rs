@@ -70,10 +70,14 @@ macro_rules! cases_once {
 
 mod bearer;
 mod bodies;
+mod configuration;
 mod confirmation;
+mod headers;
 mod links;
 mod names;
+mod pages;
 mod pre_hijacking;
+mod protocol;
 mod refresh;
 mod resend;
 mod sign_in;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
     client::Client,
@@ -72,6 +72,23 @@ async fn a_second_server_on_the_same_folder_is_refused_until_the_first_is_gone()
     let mut second = installation.serve(&[]).await;
     second.ready().await;
     second.process.kill();
+    installation.serve(&[]).await.ready().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let installation = Installation::new();
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    match installation.try_serve(&[("HTTP_ADDR", &address)]).await {
+        Ok(_) => panic!("two listen on {address}"),
+        Err(refusal) => assert!(
+            refusal.said.contains(&format!("HTTP_ADDR {address} is in use")),
+            "{}",
+            refusal.said
+        ),
+    }
+    drop(taken);
     installation.serve(&[]).await.ready().await;
 }
 

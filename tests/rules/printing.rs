@@ -67,6 +67,7 @@ fn no_word_of_a_person_is_in_what_is_stored_or_printed() {
         "Adamarker",
         "Lovemarker",
         "ada_marker",
+        "attribute marker",
     ];
     let person = NewPerson {
         email: Email::parse("ada.marker@marker.example").expect("valid"),
@@ -75,7 +76,7 @@ fn no_word_of_a_person_is_in_what_is_stored_or_printed() {
         last_name: PersonName::parse("Lovemarker").expect("valid"),
         phone: Phone::parse("+14155550123", None).ok(),
         country_code: CountryCode::parse("US").ok(),
-        attributes: None,
+        attributes: Some(Private::new(r#"{"motto":"attribute marker"}"#.to_owned())),
     };
     let keys = DataKeys::new(&"User1".parse().expect("valid"), "usr_a", [(1, Dek::make())]).expect("a key");
     let sealed = SealedProfile::seal(&person, &keys);

@@ -59,7 +59,7 @@ def typed_id(prefix: str) -> str:
     return prefix + base64.b32hexencode(bytes(data)).rstrip(b"=").decode().lower()
 
 
-ACCOUNT, SESSION, TOKEN, KEK = (typed_id(prefix) for prefix in ("usr_", "ses_", "tok_", "kek_"))
+ACCOUNT, SESSION, TOKEN, KEK, CHALLENGE = (typed_id(prefix) for prefix in ("usr_", "ses_", "tok_", "kek_", "chl_"))
 
 
 def padded(plain: bytes) -> bytes:
@@ -195,6 +195,20 @@ def link() -> dict:
     }
 
 
+def code() -> dict:
+    """A leading zero, which an integer would lose."""
+    text = "042137"
+    message = join(
+        b"sealgate/code/v1", USER_TYPE.encode(), ACCOUNT.encode(), CHALLENGE.encode(), text.encode()
+    )
+    return {
+        "key": key("otp").hex(),
+        "challenge_id": CHALLENGE,
+        "code": text,
+        "digest": mac(key("otp"), message).hex(),
+    }
+
+
 def password_hash() -> dict:
     password, pepper, version, salt = "Zwölf Boxkämpfer 12!", key("pepper"), 0x0102, key("salt")[:16]
     argon = Argon2id(salt=salt, length=32, iterations=2, lanes=1, memory_cost=19_456, secret=pepper)
@@ -225,20 +239,35 @@ def access_token() -> dict:
         "ut": USER_TYPE,
         "role": "user",
     }
+    return {"issuer_base": "https://id.example.com", "claims": claims} | signed("at+jwt", claims)
+
+
+def receipt() -> dict:
+    claims = {
+        "iss": "https://id.example.com/" + USER_TYPE,
+        "sub": ACCOUNT,
+        "ut": USER_TYPE,
+        "iat": MILLIS // 1000,
+        "erased": "account",
+        "keys": ["1", "2"],
+    }
+    return {"claims": claims} | signed("erasure-receipt+jwt", claims)
+
+
+def signed(typ: str, claims: dict) -> dict:
+    """With both methods."""
     secret = key("hs256")
-    hs256 = {"typ": "at+jwt", "alg": "HS256", "kid": "hs256-" + b64url(mac(secret, b"sealgate/kid/v1")[:12])}
+    hs256 = {"typ": typ, "alg": "HS256", "kid": "hs256-" + b64url(mac(secret, b"sealgate/kid/v1")[:12])}
 
     pair = Ed25519PrivateKey.from_private_bytes(key("ed25519"))
     raw = serialization.Encoding.Raw, serialization.PublicFormat.Raw
     jwk = {"crv": "Ed25519", "kty": "OKP", "x": b64url(pair.public_key().public_bytes(*raw))}
     thumbprint = hashlib.sha256(json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode()).digest()
-    eddsa = {"typ": "at+jwt", "alg": "EdDSA", "kid": b64url(thumbprint)}
+    eddsa = {"typ": typ, "alg": "EdDSA", "kid": b64url(thumbprint)}
     pkcs8 = pair.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return {
-        "issuer_base": "https://id.example.com",
-        "claims": claims,
         "hs256": {
             "secret": secret.hex(),
             "header": hs256,
@@ -293,6 +322,8 @@ def frozen() -> dict:
         "link": link(),
         "password_hash": password_hash(),
         "access_token": access_token(),
+        "code": code(),
+        "receipt": receipt(),
     }
 
 
