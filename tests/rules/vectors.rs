@@ -294,3 +294,19 @@ fn accepts(jws: &str, key: &DecodingKey, algorithm: Algorithm) -> bool {
         Err(error) => matches!(error.kind(), ErrorKind::Json(_)),
     }
 }
+
+/// The description of the formats quotes the vectors that are tested, and no others.
+#[test]
+fn the_documentation_quotes_the_frozen_vectors() {
+    let frozen = include_str!("../vectors/frozen.json");
+    let text = include_str!("../../docs/CRYPTO.md");
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, '`' | '|' | ','));
+    let is_hex = |word: &str| word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let quoted: Vec<&str> = words
+        .filter(|word| word.len() >= 16 && is_hex(word) || word.starts_with("rt1.e") || word.contains("keyid=AQI"))
+        .collect();
+    assert!(quoted.len() >= 30, "only {} quotations found", quoted.len());
+    for word in quoted {
+        assert!(frozen.contains(word), "{word} is in no frozen vector");
+    }
+}
