@@ -10,6 +10,7 @@
 
 mod cuts;
 mod damage;
+mod erasure;
 mod faults;
 mod ports;
 mod process;
