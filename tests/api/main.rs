@@ -72,6 +72,8 @@ mod bearer;
 mod bodies;
 mod configuration;
 mod confirmation;
+mod defects;
+mod defects_of_installations;
 mod headers;
 mod links;
 mod names;
