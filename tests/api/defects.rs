@@ -240,8 +240,8 @@ async fn defect_12_addresses_stand_in_no_token_and_no_log(app: &TestApp, user_ty
         &next.refresh,
     ] {
         assert!(!claims.contains(personal.as_str()), "{personal} stands in {claims}");
-        let line = log.lines().find(|line| line.contains(personal.as_str()));
-        assert_eq!(line, None, "{personal} is logged");
+        let told = log.lines().find(|line| line.contains(personal.as_str()));
+        assert_eq!(told, None, "{personal} is logged");
     }
 }
 

@@ -62,7 +62,8 @@ async fn defect_09_two_accounts_of_one_address_through_two_servers(stores: &Stor
     let person = Person::new();
     let rival = person.rival();
     let answers = tokio::join!(one.create("User1", &person), two.create("User1", &rival));
-    (answers.0.expect(201), answers.1.expect(201));
+    answers.0.expect(201);
+    answers.1.expect(201);
     // Each server has a worker, and either of them sends either mail; once.
     let mails = one.all_mails(&person.email).await;
     let links: Vec<String> = mails.iter().map(Mail::token).collect();
@@ -97,13 +98,13 @@ async fn defect_11_a_missing_key_is_not_replaced(stores: &StoreSet) {
 
     let kept = setup.folder().join("kept.keys");
     std::fs::rename(&kek_file, &kept).expect("moves");
-    let refused = setup.start().await.err().expect("without its keys it does not start");
+    let refused = setup.start().await.expect_err("without its keys it does not start");
     assert!(format!("{refused:#}").contains("KEK_FILE is missing"), "{refused:#}");
     assert!(!kek_file.exists(), "and makes no new ones");
 
     // Nor does it start with the keys of another installation.
     sealgate::app::make_key_file(&setup.config()).expect("other keys");
-    let refused = setup.start().await.err().expect("with other keys it does not start");
+    let refused = setup.start().await.expect_err("with other keys it does not start");
     assert!(format!("{refused:#}").contains("do not unwrap"), "{refused:#}");
 
     std::fs::rename(&kept, &kek_file).expect("moves back");

@@ -83,4 +83,5 @@ mod protocol;
 mod refresh;
 mod resend;
 mod sign_in;
+mod slow_and_large_bodies;
 mod walk;
