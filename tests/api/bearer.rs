@@ -187,8 +187,8 @@ async fn signed_by_us(app: &TestApp, head: &Value, claims: &Value, user_type: &s
         forger.sign(header, &claims)
     };
     let with = |name: &str, value: Value| signed(&header, Some((name, value)));
-    let headed = |header: Header| signed(&header, None);
-    let genuine = headed(header.clone());
+    let under = |header: Header| signed(&header, None);
+    let genuine = under(header.clone());
     app.profile(user_type, &genuine).await.expect(200);
 
     let tokens = vec![
@@ -199,28 +199,28 @@ async fn signed_by_us(app: &TestApp, head: &Value, claims: &Value, user_type: &s
         ("HS256 with nothing", Forger::sign_hs256(&header, claims, b"")),
         (
             "typ JWT",
-            headed(Header {
+            under(Header {
                 typ: Some("JWT".into()),
                 ..header.clone()
             }),
         ),
         (
             "no typ",
-            headed(Header {
+            under(Header {
                 typ: None,
                 ..header.clone()
             }),
         ),
         (
             "no kid",
-            headed(Header {
+            under(Header {
                 kid: None,
                 ..header.clone()
             }),
         ),
         (
             "another kid",
-            headed(Header {
+            under(Header {
                 kid: Some("another".into()),
                 ..header.clone()
             }),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, PASSWORD, Person, TestApp};
+use crate::support::{Answer, PASSWORD, Person, TestApp, repeated};
 
 cases! {
     every_mistake_of_a_create_is_told_at_once
@@ -296,8 +296,8 @@ async fn numbers_and_nesting_of_any_size_do_no_harm(app: &TestApp, user_type: &s
 
 async fn a_body_of_thousands_of_members_is_refused_at_once(app: &TestApp, user_type: &str) {
     let [json, form]: [String; 2] = [
-        (0..5000).map(|n| format!("\"m{n}\":{n},")).collect(),
-        (0..5000).map(|n| format!("m{n}={n}&")).collect(),
+        repeated(5000, |n| format!("\"m{n}\":{n},")),
+        repeated(5000, |n| format!("m{n}={n}&")),
     ];
     let login = format!("/{user_type}/login");
     for (content_type, body) in [(JSON, format!("{{{json}\"z\":1}}")), (FORM, form)] {

@@ -229,7 +229,7 @@ async fn a_worker_of_its_own_delivers(stores: &StoreSet) {
 async fn one_folder_has_one_server(stores: &StoreSet) {
     let setup = Setup::new(stores);
     let app = setup.spawn().await;
-    let second = setup.start().await.err().expect("a second server is refused");
+    let second = setup.start().await.expect_err("a second server is refused");
     assert!(
         format!("{second:#}").contains("another server runs on this DATA_DIR"),
         "{second:#}"

@@ -49,7 +49,12 @@ async fn names_come_back_byte_for_byte_and_are_harmless_in_mails(app: &TestApp, 
 }
 
 fn is_harmless(mail: &Mail, person: &Person) {
-    assert_eq!(mail.to, [person.email.clone()], "one recipient: {}", mail.raw);
+    assert_eq!(
+        mail.to,
+        std::slice::from_ref(&person.email),
+        "one recipient: {}",
+        mail.raw
+    );
     let known = [
         "From",
         "To",

@@ -130,7 +130,7 @@ async fn a_refresh_token_that_lies_unused_expires(app: &TestApp, user_type: &str
     let answer = app.sign_in(user_type, &person.email, &person.password).await;
     let idle = Duration::from_secs(answer.json()["refresh_expires_in"].as_u64().expect("a number"));
     let late = Pair::of(app, &answer);
-    app.clock.advance(idle - Duration::from_millis(1));
+    app.clock.advance(idle.saturating_sub(Duration::from_millis(1)));
     renewed(app, user_type, &early.refresh).await;
     app.clock.advance(Duration::from_millis(1));
     app.refresh(user_type, &late.refresh)
@@ -146,14 +146,14 @@ async fn a_session_ends_for_good_however_often_it_is_refreshed(app: &TestApp, us
         pair = renewed(app, user_type, &pair.refresh).await;
     }
     let answer = app.refresh(user_type, &pair.refresh).await.expect(200);
-    let left = whole - 8 * step;
+    let left = whole.saturating_sub(8 * step);
     assert_eq!(
         answer.json()["refresh_expires_in"],
         left.as_secs(),
         "never past the session's end"
     );
     pair = Pair::of(app, &answer);
-    app.clock.advance(left - day);
+    app.clock.advance(left.saturating_sub(day));
     pair = renewed(app, user_type, &pair.refresh).await;
     app.clock.advance(day);
     app.refresh(user_type, &pair.refresh)

@@ -140,7 +140,7 @@ async fn sign_in_without_remembering_lasts_a_day(app: &TestApp, user_type: &str)
     assert_eq!(answer.json()["refresh_expires_in"], day.as_secs());
     let first = Pair::of(app, &answer);
 
-    let almost = day - Duration::from_mins(10);
+    let almost = day.saturating_sub(Duration::from_mins(10));
     app.clock.advance(almost);
     let answer = app.refresh(user_type, &first.refresh).await.expect(200);
     assert_eq!(
@@ -150,7 +150,7 @@ async fn sign_in_without_remembering_lasts_a_day(app: &TestApp, user_type: &str)
     );
     assert_eq!(answer.json()["expires_in"], 600, "nor does an access token outlive it");
     let second = Pair::of(app, &answer);
-    app.clock.advance(day - almost);
+    app.clock.advance(day.saturating_sub(almost));
     app.refresh(user_type, &second.refresh)
         .await
         .expect_problem(401, "invalid_refresh_token");

@@ -87,8 +87,8 @@ impl Setup {
         let source = Source::from_pairs(own.into_iter().chain(self.pairs.clone()));
         let mut config = Config::load(&source).unwrap_or_else(|problems| panic!("{problems:?}"));
         config.passwords.cost = self.cost;
-        config.worker.relay_period = Duration::from_millis(50);
-        config.worker.poll_period = Duration::from_millis(20);
+        config.worker.relay_period = Duration::from_millis(100);
+        config.worker.poll_period = Duration::from_millis(40);
         config.worker.heartbeat_period = Duration::from_millis(200);
         config
     }

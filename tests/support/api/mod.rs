@@ -16,6 +16,6 @@ pub(crate) use forge::{Forger, encoded, part};
 pub(crate) use inbox::Mail;
 pub(crate) use logs::logged;
 pub(crate) use person::{BROWSER, PASSWORD, Person, other};
-pub(crate) use raw::{RawAnswer, RawConnection};
-pub(crate) use runner::{eventually, run, run_bare};
+pub(crate) use raw::RawConnection;
+pub(crate) use runner::{eventually, repeated, run, run_bare};
 pub(crate) use stores::StoreSet;

@@ -38,6 +38,11 @@ pub(crate) fn run_bare(stores: impl FnOnce() -> StoreSet, case: impl AsyncFnOnce
     });
 }
 
+/// `piece` of each number below `count`, in a row.
+pub(crate) fn repeated(count: usize, piece: impl Fn(usize) -> String) -> String {
+    (0..count).map(piece).collect::<Vec<_>>().concat()
+}
+
 /// Asks `look` until it answers something, which is what `what` names.
 pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
