@@ -28,7 +28,7 @@ pub enum IdempotencyError {
 /// A request under a key.
 #[derive(Debug)]
 pub enum Request {
-    /// Do it, then [`finish`] or [`forget`].
+    /// Do it, then [`end`].
     First(IdempotencyKey),
     /// It was done: this is the id that its answer is made from.
     Done(String),

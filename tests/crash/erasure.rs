@@ -104,7 +104,9 @@ async fn a_deletion_that_was_cut_off_is_ended_by_the_worker() {
     every_cut(
         &writes,
         signed_in,
-        async |process, pair| drop(erase_as(process, pair).await),
+        async |process, pair| {
+            erase_as(process, pair).await;
+        },
         async |world, _, pair, after| {
             if after.is_before("accounts.update") {
                 assert!(erase_as(&world.sound, &pair).await, "{after:?}: nothing had happened");
