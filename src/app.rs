@@ -222,11 +222,11 @@ mod server {
                 )
             })?;
             let address = listener.local_addr()?;
-            config.http.address = address;
             if config.http.public_url.port() == Some(0) {
-                // Port 0 is any free one, and links should lead to it; a PUBLIC_URL that was set stays as it is.
+                // Nobody said what people reach it by: links lead to the free port that was found.
                 let _ = config.http.public_url.set_port(Some(address.port()));
             }
+            config.http.address = address;
             let foundation = Foundation::open(&config, world).await?;
             let (stop_http, stop_rest) = (CancellationToken::new(), CancellationToken::new());
             let mut tasks = JoinSet::new();
@@ -246,7 +246,7 @@ mod server {
             health.look(None).await;
             tasks.spawn(health.clone().probe(stop_rest.clone()));
             let templates = Arc::new(Templates::new(config.mail.templates_dir.clone()));
-            let endpoint = router::build(&config, core, health.clone(), templates);
+            let endpoint = router::build(&config, core, health.clone(), templates, limits);
             let http = tokio::spawn(serve(listener, endpoint, limits, stop_http.clone()));
             let embedded = foundation.background(&mut tasks, &stop_rest);
             Ok(Self {
@@ -274,11 +274,14 @@ mod server {
                 () = stop => None,
                 ended = failed => Some(ended),
             };
-            if let Some(ended) = ended_early {
-                self.worker = None;
-                tracing::error!(?ended, "the worker inside has ended; the server stops");
-            }
-            self.shut_down().await
+            let Some(ended) = ended_early else {
+                return self.shut_down().await;
+            };
+            self.worker = None;
+            tracing::error!(?ended, "the worker inside has ended; the server stops");
+            self.shut_down().await?;
+            // Not a success: who looks after the process should start it again.
+            anyhow::bail!("the worker inside has ended by itself")
         }
 
         /// Takes no more requests, finishes those in flight, then stops the jobs and closes the stores.
@@ -318,10 +321,10 @@ async fn open_keks(config: &Config, stores: &Stores, clock: &dyn Clock) -> anyho
     let path = &config.stores.kek_file;
     let read = match kek_file::read(path) {
         Err(KekFileError::Missing) => {
-            let is_first_run = stores.keyring.list().await?.is_empty();
+            let is_first_run = stores.keyring.list().await?.is_empty() && stores.accounts.is_empty().await?;
             anyhow::ensure!(
                 is_first_run,
-                "KEK_FILE is missing, and the keys in the database open with no other: restore it from its back-up"
+                "KEK_FILE is missing, and what is stored opens with no other: restore it from its back-up"
             );
             anyhow::ensure!(
                 config.environment == Environment::Development,

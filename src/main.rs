@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(problems) => return refuse(&problems),
     };
-    match run(arguments.command.unwrap_or(Command::Serve), config) {
+    match run(&arguments.command.unwrap_or(Command::Serve), config) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "sealgate: {error:#}");
@@ -70,7 +70,7 @@ fn refuse(problems: &[ConfigProblem]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve => block_on(serve(config))?,
         Command::Doctor => {

@@ -11,7 +11,7 @@ use crate::config::source::Reader;
 pub struct HttpConfig {
     /// Where it listens.
     pub address: SocketAddr,
-    /// What people reach it by: links, issuers and audiences begin with it.
+    /// What people reach it by: links, issuers and audiences begin with it. Its path ends with `/`.
     pub public_url: Url,
     /// Its name in mails and pages.
     pub app_name: String,
@@ -53,7 +53,13 @@ fn public_url(reader: &mut Reader<'_>, address: SocketAddr) -> Url {
         (None, None) => ("HTTP_ADDR", format!("http://{address}")),
     };
     match Url::parse(&text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() => url,
+        Ok(mut url) if is_base(&url) => {
+            // What is appended to it must not run into its last word.
+            if !url.path().ends_with('/') {
+                url.set_path(&format!("{}/", url.path()));
+            }
+            url
+        }
         _ => {
             reader.report(
                 name,
@@ -99,6 +105,10 @@ fn is_network(entry: &str) -> bool {
                 .is_ok_and(|length| length <= if address.is_ipv4() { 32 } else { 128 }),
             Err(_) => false,
         })
+}
+
+fn is_base(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none()
 }
 
 fn cors_origins(reader: &mut Reader<'_>) -> Vec<String> {

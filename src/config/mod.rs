@@ -127,6 +127,29 @@ mod tests {
     }
 
     #[test]
+    fn a_public_url_is_a_base_for_links() {
+        for (text, url) in [
+            ("https://id.example.com", "https://id.example.com/"),
+            ("https://example.com/auth", "https://example.com/auth/"),
+            ("https://example.com/auth/", "https://example.com/auth/"),
+        ] {
+            assert_eq!(
+                load(&[("PUBLIC_URL", text)]).expect("valid").http.public_url.as_str(),
+                url
+            );
+        }
+        for text in [
+            "id.example.com",
+            "ftp://id.example.com",
+            "https://",
+            "https://x/?a=b",
+            "https://x/#a",
+        ] {
+            assert_eq!(names(&load(&[("PUBLIC_URL", text)]).expect_err(text)), ["PUBLIC_URL"]);
+        }
+    }
+
+    #[test]
     fn past_loopback_the_environment_must_be_said() {
         let problems = load(&[("HTTP_ADDR", "0.0.0.0:8000")]).expect_err("refused");
         assert_eq!(names(&problems), ["ENVIRONMENT"]);

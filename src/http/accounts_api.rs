@@ -109,11 +109,11 @@ impl AccountsApi {
             .data::<Pages>()
             .ok_or(Failure::Hash)
             .map_err(|_| crate::http::refusals::internal())?;
-        let action = format!("/{}/verify", population.user_type);
+        // Relative: a proxy may serve the page under a path of its own.
         Ok(LinkResponse::Page(Html(pages.verify(
             &population.user_type,
             &token,
-            &action,
+            "verify",
         )?)))
     }
 

@@ -21,6 +21,8 @@ use crate::http::{
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
+/// More than any route knows. Each is compared with all, and each that is wrong has its line in the answer.
+const MOST_MEMBERS: usize = 64;
 
 /// What a route takes.
 pub trait Dto: Sized + Send {
@@ -72,7 +74,11 @@ impl<'a, T: Dto> ApiExtractor<'a> for Body<T> {
     ) -> poem::Result<Self> {
         let population = Population::of(request)?;
         let bytes = Zeroizing::new(body.take()?.into_vec().await?);
-        let mut fields = Fields::new(members::<T>(request.content_type(), &bytes)?);
+        let members = members::<T>(request.content_type(), &bytes)?;
+        if members.0.len() > MOST_MEMBERS {
+            return Err(malformed(format!("The body may have {MOST_MEMBERS} members at most.")).into());
+        }
+        let mut fields = Fields::new(members);
         let read = T::read(&mut fields, &population);
         let errors = fields.into_errors();
         match read {

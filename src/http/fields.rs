@@ -97,8 +97,15 @@ pub struct Fields {
     errors: Vec<FieldProblem>,
 }
 
-/// Names that are shown back to the client are cut to this.
-const SHOWN_NAME: usize = 64;
+/// The longest name of the client's own that is shown back.
+const SHOWN_NAME: usize = 24;
+
+/// A name that the client made up, as an answer may show it: what could be a misspelt member. Anything else stands for
+/// itself no more: a body in the wrong format is one long name, with a password or a token in it.
+fn shown(name: &str) -> &str {
+    let is_plain = name.len() <= SHOWN_NAME && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    if is_plain { name } else { "(not shown)" }
+}
 
 impl Fields {
     /// From the members of a body. Of a repeated one, the first is kept and the repetition reported.
@@ -110,7 +117,7 @@ impl Fields {
         };
         for (name, value) in members.0 {
             if fields.members.iter().any(|(known, _)| *known == name) {
-                fields.refuse(&name, "repeated", "Send the member once.");
+                fields.refuse(shown(&name), "repeated", "Send the member once.");
             } else {
                 fields.members.push((name, value));
             }
@@ -120,9 +127,8 @@ impl Fields {
 
     /// Notes what is wrong with a member.
     pub fn refuse(&mut self, field: &str, code: &'static str, detail: impl Into<String>) {
-        let field = field.chars().take(SHOWN_NAME).collect();
         self.errors.push(FieldProblem {
-            field,
+            field: field.to_owned(),
             code: code.to_owned(),
             detail: detail.into(),
         });
@@ -267,7 +273,11 @@ impl Fields {
     #[must_use]
     pub fn into_errors(mut self) -> Vec<FieldProblem> {
         for (name, _) in std::mem::take(&mut self.members) {
-            self.refuse(&name, "unknown", "This route does not know the member. Leave it out.");
+            self.refuse(
+                shown(&name),
+                "unknown",
+                "This route does not know the member. Leave it out.",
+            );
         }
         self.errors
     }
@@ -313,9 +323,22 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut_before_it_is_shown() {
-        let mut fields = fields("{}");
-        fields.refuse(&"x".repeat(10_000), "unknown", "");
-        assert_eq!(fields.into_errors()[0].field.len(), SHOWN_NAME);
+    fn a_name_that_may_be_a_secret_is_not_shown() {
+        let names = [
+            "Username",
+            "passw0rd",
+            "correct_horse_battery_staple",
+            "rt1.AAAA",
+            "a b",
+            "\u{FC}ber",
+            "",
+        ];
+        let body: serde_json::Map<String, serde_json::Value> =
+            names.iter().map(|name| ((*name).to_owned(), 1.into())).collect();
+        let shown: std::collections::BTreeSet<String> = codes(fields(&serde_json::Value::Object(body).to_string()))
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect();
+        assert_eq!(shown.into_iter().collect::<Vec<_>>(), ["", "(not shown)", "Username"]);
     }
 }

@@ -85,6 +85,7 @@ impl RecoveryApi {
     /// The form for a new password
     ///
     /// A page; the link's token is not used up.
+    #[expect(clippy::unused_async, reason = "the API macro takes async methods only")]
     #[oai(path = "/reset_password_form", method = "get", operation_id = "reset_password_form")]
     async fn reset_password_form(
         &self,

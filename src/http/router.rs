@@ -1,6 +1,6 @@
 //! All routes and what stands around them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use poem::{Endpoint, EndpointExt as _, Response, Route};
 
@@ -16,13 +16,11 @@ use crate::{
             security_headers::SecurityHeaders,
         },
         pages::Pages,
+        server::Limits,
     },
     service::Core,
     templates::Templates,
 };
-
-/// How long a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Builds the endpoint that serves everything.
 pub fn build(
@@ -30,6 +28,7 @@ pub fn build(
     core: Arc<Core>,
     health: Health,
     templates: Arc<Templates>,
+    limits: Limits,
 ) -> impl Endpoint<Output = Response> + 'static {
     let user_types = &config.user_types.order;
     let pages = Pages::new(templates, &config.http.app_name);
@@ -67,9 +66,7 @@ pub fn build(
         .data(pages.clone())
         .data(health)
         .data(Arc::clone(&core))
-        .with(LimitBodies {
-            patience: BODY_PATIENCE,
-        })
+        .with(LimitBodies { patience: limits.body })
         .with(Problems {
             pages: pages.clone(),
             methods: Arc::new(methods),

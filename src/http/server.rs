@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Limits {
     /// How long the first byte, the headers, and the next request on a kept connection may take.
     pub header: Duration,
+    /// How long a body may take to arrive.
+    pub body: Duration,
     /// How long requests in flight may take once the server stops.
     pub shutdown: Duration,
     /// Connections at a time; more wait to be accepted.
@@ -34,6 +36,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header: Duration::from_secs(5),
+            body: Duration::from_secs(10),
             shutdown: Duration::from_secs(10),
             connections: 10_000,
         }
@@ -55,12 +58,16 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            break;
+        // The end is heard also while every slot is taken.
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
         };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (Ok(slot), accepted) = (tokio::select! {
+            next = next => next,
             () = stop.cancelled() => break,
+        }) else {
+            break;
         };
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -72,10 +79,16 @@ pub async fn serve(
             }
         };
         let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), RemoteAddr(Addr::from(peer)));
-        let watcher = graceful.watcher();
+        let (watcher, stop) = (graceful.watcher(), stop.clone());
         tokio::spawn(async move {
             let _slot = slot;
-            if !is_talking(&socket, limits.header).await {
+            // Who has said nothing yet is not waited for: browsers open connections that they may never use.
+            let is_talking = tokio::select! {
+                biased;
+                is_talking = is_talking(&socket, limits.header) => is_talking,
+                () = stop.cancelled() => false,
+            };
+            if !is_talking {
                 return;
             }
             let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {

@@ -1,4 +1,5 @@
-//! What is left of an erased account: its data key, if a crash left it, its sessions, and last the tombstone.
+//! What is left of an erased account: its data key, if a crash left it, its sessions, its registration, if a crash left
+//! that, and last the tombstone.
 
 use crate::{
     domain::{account::AccountStatus, ids::AccountId},
@@ -27,6 +28,8 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>) -> Result<(), Fail
             core.stores.sessions.delete(&Ref::new(&key.user_type, id)).await?;
         }
     }
+    // Its link was used: without the tombstone the next click, or the sweep, would make the account again.
+    core.stores.registrations.delete(key).await?;
     core.stores.accounts.delete(key).await?;
     Ok(())
 }

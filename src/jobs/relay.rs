@@ -8,9 +8,9 @@ use crate::{
         user_type::UserType,
     },
     jobs::queue::{Job, JobQueue},
-    service::{Core, Failure},
+    service::{Core, Failure, pass_over_damaged},
     storage::{
-        Change, Documents, Record, Ref,
+        Change, Changed, Documents, Record, Ref,
         accounts::AccountRecord,
         change,
         outbox::{MessageRef, Outbox},
@@ -103,8 +103,9 @@ where
                 Change::Store(found)
             }
         })
-        .await?;
-        let Some((account_id, messages)) = changed.into_value() else {
+        .await;
+        let changed = pass_over_damaged(changed.map_err(Failure::from))?;
+        let Some((account_id, messages)) = changed.and_then(Changed::into_value) else {
             continue;
         };
         for message_id in messages {

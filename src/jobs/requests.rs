@@ -75,7 +75,7 @@ async fn resend(
         |registration: &mut RegistrationRecord| {
             registration
                 .outbox
-                .push_instead(&key.id, OutboxEntry::new(MessageKind::ConfirmAddress, now));
+                .replace(&key.id, OutboxEntry::new(MessageKind::ConfirmAddress, now));
             Change::Store(())
         },
     )
@@ -107,7 +107,7 @@ async fn forgotten(
         account.challenge(Purpose::ResetPassword, challenge_id.clone(), now);
         account
             .outbox
-            .push_instead(&key.id, OutboxEntry::new(MessageKind::ResetPassword, now));
+            .replace(&key.id, OutboxEntry::new(MessageKind::ResetPassword, now));
         Change::Store(())
     })
     .await?;

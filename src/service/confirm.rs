@@ -57,7 +57,7 @@ pub async fn confirm(core: &Core, user_type: &UserType, token: &str) -> Result<C
     let key = Ref::new(user_type, token.account_id().clone());
     let digest = link_digest(user_type, Purpose::ConfirmAddress, &token);
     match use_link(core, &key, &digest).await? {
-        Some(registration) => Ok(make_account(core, registration).await?),
+        Some(registration) => make_account(core, registration).await?.ok_or(ConfirmError::LinkInvalid),
         None => confirm_change(core, user_type, &token).await,
     }
 }
@@ -85,11 +85,12 @@ async fn use_link(
     Ok(used.into_value().flatten())
 }
 
-/// Makes the account of a registration whose link was used. Also what the sweep does with one that a crash left.
+/// Makes the account of a registration whose link was used. Also what the sweep does with one that a crash left. `None`
+/// where it came too late: another click made the account, and its owner has erased it since.
 pub(in crate::service) async fn make_account(
     core: &Core,
     mut registration: RegistrationRecord,
-) -> Result<Confirmed, Failure> {
+) -> Result<Option<Confirmed>, Failure> {
     let key = Ref::new(&registration.user_type, registration.id.clone());
     let message_id = MessageId::make(core.clock.now(), &*core.entropy);
     let inserted = loop {
@@ -105,6 +106,12 @@ pub(in crate::service) async fn make_account(
         }
     };
     match inserted {
+        // Asked after the insert: what was erased until then lost its data key before its place was free.
+        Inserted::Stored if core.stores.deks.find(&key).await?.is_none() => {
+            core.stores.accounts.delete(&key).await?;
+            core.stores.registrations.delete(&key).await?;
+            Ok(None)
+        }
         Inserted::Stored => {
             core.hand_over.offer(MessageRef {
                 message_id,
@@ -114,11 +121,11 @@ pub(in crate::service) async fn make_account(
             core.note(&key.user_type, &key.id, AuditEvent::AccountConfirmed, Outcome::Success)
                 .await;
             end_with_rivals(core, &registration).await?;
-            Ok(Confirmed::Now)
+            Ok(Some(Confirmed::Now))
         }
         Inserted::Taken(_) => {
             end_with_rivals(core, &registration).await?;
-            Ok(Confirmed::Already)
+            Ok(Some(Confirmed::Already))
         }
     }
 }

@@ -47,3 +47,16 @@ impl From<HashError> for Failure {
         }
     }
 }
+
+/// For work on many records: one that can't be read is named in the log and passed over, or it would keep the others
+/// waiting for ever.
+pub fn pass_over_damaged<T>(done: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match done {
+        Ok(value) => Ok(Some(value)),
+        Err(Failure::Store(error @ StoreError::Damaged(_))) => {
+            tracing::error!(%error, "a record is passed over");
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}

@@ -34,4 +34,4 @@ pub mod update_profile;
 pub mod vault;
 
 pub use core::{Core, UserTypeSettings};
-pub use failure::Failure;
+pub use failure::{Failure, pass_over_damaged};

@@ -105,7 +105,7 @@ pub async fn send_code(
                 stored.updated_at = now;
             }
             stored.challenge(Purpose::VerifyPhone, id.clone(), now);
-            stored.outbox.push_instead(&message_id, entry.clone());
+            stored.outbox.replace(&message_id, entry.clone());
             Change::Store(Step::Done)
         })
         .await

@@ -5,7 +5,7 @@ use crate::{
     service::{
         confirm::{discard, make_account},
         core::Core,
-        failure::Failure,
+        failure::{Failure, pass_over_damaged},
     },
     storage::Ref,
 };
@@ -28,8 +28,8 @@ pub async fn sweep(core: &Core, user_type: &UserType) -> Result<Swept, Failure> 
     let now = core.clock.now();
     let mut swept = Swept::default();
     for id in core.stores.registrations.expired(user_type, now, BATCH).await? {
-        discard(core, &Ref::new(user_type, id)).await?;
-        swept.registrations += 1;
+        let discarded = discard(core, &Ref::new(user_type, id)).await;
+        swept.registrations += usize::from(pass_over_damaged(discarded)?.is_some());
     }
     swept.registrations += end_used(core, user_type).await?;
     for id in core.stores.requests.expired(user_type, now, BATCH).await? {
@@ -51,14 +51,19 @@ async fn end_used(core: &Core, user_type: &UserType) -> Result<usize, Failure> {
             return Ok(ended);
         };
         for id in page {
-            let key = Ref::new(user_type, id);
-            if let Some(registration) = core.stores.registrations.find(&key).await?
-                && registration.is_link_used()
-            {
-                make_account(core, registration).await?;
-                ended += 1;
-            }
+            let done = end_if_used(core, &Ref::new(user_type, id)).await;
+            ended += usize::from(pass_over_damaged(done)? == Some(true));
         }
         after = Some(last);
+    }
+}
+
+async fn end_if_used(core: &Core, key: &Ref<AccountId>) -> Result<bool, Failure> {
+    match core.stores.registrations.find(key).await? {
+        Some(registration) if registration.is_link_used() => {
+            make_account(core, registration).await?;
+            Ok(true)
+        }
+        _ => Ok(false),
     }
 }

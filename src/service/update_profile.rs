@@ -37,6 +37,17 @@ pub enum Patch<T> {
     Set(T),
 }
 
+impl<T> Patch<T> {
+    /// The new value, if there is one.
+    #[must_use]
+    pub fn into_set(self) -> Option<T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Keep | Self::Remove => None,
+        }
+    }
+}
+
 /// What to change.
 #[derive(Debug, Default)]
 pub struct Update {
@@ -118,7 +129,7 @@ pub async fn update_profile(
             stored.sealed = Some(plan.sealed.clone());
             if link.to.is_some() {
                 stored.challenge(Purpose::ChangeAddress, challenge_id.clone(), now);
-                stored.outbox.push_instead(&message_id, link.clone());
+                stored.outbox.replace(&message_id, link.clone());
             }
             stored.version += 1;
             stored.updated_at = now;

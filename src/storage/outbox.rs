@@ -120,11 +120,13 @@ impl Outbox {
         self.settle();
     }
 
-    /// Adds a message in place of those of its kind that still wait: what they carry is void from now on.
-    pub fn push_instead(&mut self, id: &MessageId, entry: OutboxEntry) {
-        self.entries.retain(|known, waiting| {
-            waiting.kind != entry.kind || waiting.state != DeliveryState::Pending || known == id.as_str()
-        });
+    /// Adds a message in place of those of its kind that still wait: its link will replace theirs. One that is there
+    /// already stays as it is.
+    pub fn replace(&mut self, id: &MessageId, entry: OutboxEntry) {
+        if !self.entries.contains_key(id.as_str()) {
+            self.entries
+                .retain(|_, older| older.kind != entry.kind || older.state == DeliveryState::Dead);
+        }
         self.push(id, entry);
     }
 
@@ -278,6 +280,23 @@ mod tests {
         assert_eq!(outbox.due(), Timestamp::NEVER);
         assert!(outbox.take(&id(1), NOW).is_none());
         assert!(outbox.get(&id(1)).is_some(), "a dead letter stays for the operator");
+    }
+
+    #[test]
+    fn a_newer_link_takes_the_place_of_those_that_wait() {
+        let mut outbox = outbox();
+        outbox.push(&id(2), OutboxEntry::new(MessageKind::Welcome, NOW));
+        outbox.push(&id(3), OutboxEntry::new(MessageKind::ConfirmAddress, NOW));
+        outbox.fail(&id(3), NOW, 0, true);
+        for _ in 0..2 {
+            outbox.replace(&id(4), OutboxEntry::new(MessageKind::ConfirmAddress, NOW));
+            let left: Vec<MessageId> = outbox.ids().collect();
+            assert_eq!(
+                left,
+                [id(2), id(3), id(4)],
+                "another kind, a dead letter, and the newest"
+            );
+        }
     }
 
     #[test]

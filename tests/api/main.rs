@@ -4,9 +4,10 @@
 //! and that no error repeats an address, a password or a token (`tests/support/api/answer.rs`).
 //!
 //! # To add a case
-//! An async function in the file of its topic, and its name in that file's list: `cases!` makes a test of it for each
-//! store set and each user type, named `<topic>::<store>::<type>::<case>`; `cases_once!` one test, for what depends on
-//! neither.
+//! An async function in the file of its topic, and its name in one of that file's lists. `cases!` makes a test of it
+//! for each store set and each user type, named `<topic>::<store>::<type>::<case>`; `cases_per_store!` one for each store
+//! set, and `cases_once!` a single one, for what depends on the configuration or on HTTP alone: those start the service
+//! by themselves.
 
 #![cfg(all(feature = "http", feature = "jobs", feature = "sqlite", feature = "mongo"))]
 
@@ -37,4 +38,50 @@ macro_rules! cases {
     };
 }
 
+/// Makes a test of every case for every store set.
+macro_rules! cases_per_store {
+    ($($case:ident)+) => {
+        mod on_sqlite {
+            $(#[test]
+            fn $case() {
+                crate::support::run_bare(crate::support::StoreSet::sqlite, super::$case);
+            })+
+        }
+        mod on_mongo {
+            $(#[test]
+            fn $case() {
+                crate::support::run_bare(crate::support::StoreSet::mongo, super::$case);
+            })+
+        }
+    };
+}
+
+/// Makes one test of every case.
+macro_rules! cases_once {
+    ($($case:ident)+) => {
+        mod once {
+            $(#[test]
+            fn $case() {
+                crate::support::run_bare(crate::support::StoreSet::sqlite, super::$case);
+            })+
+        }
+    };
+}
+
+mod bearer;
+mod bodies;
+mod configuration;
+mod confirmation;
+mod defects;
+mod defects_of_installations;
+mod headers;
+mod links;
+mod names;
+mod pages;
+mod pre_hijacking;
+mod protocol;
+mod refresh;
+mod resend;
+mod sign_in;
+mod slow_and_large_bodies;
 mod walk;

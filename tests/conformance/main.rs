@@ -97,6 +97,7 @@ conformance! {
     sessions {
         of_fifty_rotations_of_one_token_one_rotates
         sessions_of_an_account_are_listed_newest_first
+        every_session_of_an_account_is_named
         sessions_past_either_end_are_expired
     }
     requests {

@@ -2,9 +2,12 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
 
-use sealgate::storage::{
-    Change, Changed, Inserted, StoreError, Stores, Verdict, change, encoding,
-    sqlite::{self, KEYS_FILE, RECORDS_FILE, SqliteStores},
+use sealgate::{
+    crypto::keyring::KeyState,
+    storage::{
+        Change, Changed, Inserted, StoreError, Stores, Verdict, change, encoding,
+        sqlite::{self, KEYS_FILE, RECORDS_FILE, SqliteStores},
+    },
 };
 use sqlx::{Connection as _, Executor as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
@@ -82,11 +85,7 @@ async fn the_other_process() {
 #[tokio::test]
 async fn what_was_stored_is_there_after_a_restart() {
     let folder = folder();
-    let (person, entry, key) = (
-        Person::new(1),
-        audit_entry(1, None),
-        root_key(1, sealgate::crypto::keyring::KeyState::Active),
-    );
+    let (person, entry, key) = (Person::new(1), audit_entry(1, None), root_key(1, KeyState::Active));
     let store = open(folder.path()).await;
     let stores = store.stores();
     stores.accounts.insert(&person.full_account()).await.expect("answers");
@@ -164,6 +163,40 @@ async fn keys_and_records_lie_in_files_of_their_own() {
         .expect("a list");
     assert!(tables.contains(&"accounts".to_owned()));
     assert!(!tables.contains(&"deks".to_owned()) && !tables.contains(&"keyring".to_owned()));
+}
+
+/// A wrapped key that lay about in a free page would undo an erasure for whoever has the wrapping key.
+#[tokio::test]
+async fn a_destroyed_key_is_in_none_of_the_files() {
+    let folder = folder();
+    let stores = open(folder.path()).await.stores();
+    let wrapped = Person::new(0).dek().deks["1"].wrapped.clone();
+    let is_anywhere = || {
+        [KEYS_FILE, "keys.db-wal"].into_iter().any(|file| {
+            let bytes = fs::read(folder.path().join(file)).expect("reads");
+            bytes.windows(wrapped.len()).any(|window| window == wrapped)
+        })
+    };
+    // As many as make pages split and merge, which writes more of them than a single row does.
+    let persons: Vec<Person> = (0..60).map(Person::new).collect();
+    for person in &persons {
+        stores.deks.insert(&person.dek()).await.expect("answers");
+    }
+    assert!(is_anywhere());
+    let other = root_key(8, KeyState::Active).wrapped;
+    for (n, person) in persons.iter().enumerate() {
+        if n.is_multiple_of(2) {
+            assert!(stores.deks.delete(&person.key()).await.expect("answers"));
+            continue;
+        }
+        let replaced = change(&*stores.deks, &person.key(), |dek| {
+            dek.deks.insert("1".into(), other.clone());
+            Change::Store(())
+        })
+        .await;
+        assert_eq!(replaced.expect("answers"), Changed::Stored(()));
+    }
+    assert!(!is_anywhere());
 }
 
 #[tokio::test]

@@ -90,6 +90,28 @@ pub(crate) async fn sessions_of_an_account_are_listed_newest_first(world: World)
     assert_eq!(list(&person.key(), 10).await, [2, 4, 1].map(id));
 }
 
+/// Erasure removes what is ended too.
+pub(crate) async fn every_session_of_an_account_is_named(world: World) {
+    let person = Person::new(1);
+    insert(&world, &person.session(1)).await;
+    insert(&world, &person.full_session(2)).await;
+    insert(&world, &Person::new(2).session(3)).await;
+    let elsewhere = Person {
+        user_type: user_type("User2"),
+        ..Person::new(1)
+    };
+    insert(&world, &elsewhere.session(4)).await;
+    let name = async |limit| {
+        let named = world.other.sessions.ids_of_account(&person.key(), limit).await;
+        let mut named = named.expect("answers");
+        named.sort();
+        named
+    };
+    assert_eq!(name(10).await, [1, 2].map(id));
+    assert_eq!(name(1).await.len(), 1);
+    assert_eq!(name(0).await, []);
+}
+
 pub(crate) async fn sessions_past_either_end_are_expired(world: World) {
     let person = Person::new(1);
     for (n, idle, absolute) in [(1, 0, 9), (2, 9, 0), (3, 1, 1), (4, -5, 9), (5, -9, -9)] {

@@ -9,6 +9,8 @@
 //! A test that calls [`cuts::every_cut`] with what happens before, the use case, and what must be true after.
 
 mod cuts;
+mod damage;
+mod erasure;
 mod faults;
 mod ports;
 mod process;

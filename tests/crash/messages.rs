@@ -55,12 +55,16 @@ async fn registered_again(world: &World) -> Vec<Job> {
 async fn asked_again(world: &World) -> Vec<Job> {
     world.sound.register(EMAIL, PASSWORD).await.expect("registered");
     world.settle().await;
+    ask_again(world).await;
+    handed_over(world).await
+}
+
+async fn ask_again(world: &World) {
     let email = Email::parse(EMAIL).expect("valid");
     let user_type = "User1".parse().expect("valid");
     resend_confirmation(&world.sound.core, &user_type, &email)
         .await
         .expect("asked");
-    handed_over(world).await
 }
 
 #[tokio::test]
@@ -177,4 +181,25 @@ async fn who_asks_again_gets_a_link_that_works() {
         );
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_mail_that_could_not_be_sent_is_replaced_by_the_one_that_is_asked_for() {
+    let world = World::new().await;
+    let jobs = registered(&world).await;
+    world.refuse_mails(true);
+    deliver(&world.sound, &jobs).await;
+    for _ in 0..2 {
+        ask_again(&world).await;
+        // The request, and then the message that it became.
+        for _ in 0..2 {
+            deliver(&world.sound, &world.sound.due().await).await;
+        }
+    }
+    world.refuse_mails(false);
+    world.settle().await;
+    // An older one, sent after it, would carry a link that its successor has replaced.
+    let links = world.links();
+    assert_eq!(links.len(), 1);
+    assert_eq!(world.sound.confirm(&links[0]).await.expect("confirmed"), Confirmed::Now);
 }

@@ -193,20 +193,16 @@ impl Process {
         self.deliverer.run(job).await;
     }
 
-    /// Whether the account's data key is there and opens it.
+    /// Whether the account can be opened with its data key. A tombstone has nothing to open.
     pub(crate) async fn opens(&self, id: &AccountId) -> bool {
         let key = self.key(id);
-        let account = self
-            .core
-            .stores
-            .accounts
-            .find(&key)
-            .await
-            .expect("answers")
-            .expect("an account");
-        let Ok(keys) = self.core.vault.open(&key).await else {
-            return false;
+        let found = self.core.stores.accounts.find(&key).await.expect("answers");
+        let Some(sealed) = found.expect("an account").sealed else {
+            return true;
         };
-        account.sealed.is_some_and(|sealed| sealed.open(&keys).is_ok())
+        match self.core.vault.open(&key).await {
+            Ok(keys) => sealed.open(&keys).is_ok(),
+            Err(_) => false,
+        }
     }
 }

@@ -13,7 +13,7 @@ use sealgate::{
     storage::sqlite::{self, SqliteStores},
 };
 use sqlx::{
-    SqlitePool,
+    Connection as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 use tempfile::TempDir;
@@ -159,6 +159,31 @@ impl World {
             .fetch_one(&self.records)
             .await
             .expect("counted")
+    }
+
+    /// Overwrites a record with what is none.
+    pub(crate) async fn damage(&self, table: &str, id: &AccountId) {
+        let file = self.installation.config.stores.data_dir.join(sqlite::RECORDS_FILE);
+        let options = SqliteConnectOptions::new().filename(file);
+        let mut connection = SqliteConnection::connect_with(&options).await.expect("opened");
+        let sql = sqlx::AssertSqlSafe(format!("UPDATE {table} SET doc = x'00' WHERE id = ?"));
+        let done = sqlx::query(sql)
+            .bind(id.as_str())
+            .execute(&mut connection)
+            .await
+            .expect("done");
+        assert_eq!(done.rows_affected(), 1);
+        connection.close().await.expect("closed");
+    }
+
+    /// From now on no mail can be sent, or again every mail.
+    pub(crate) fn refuse_mails(&self, refuse: bool) {
+        let folder = &self.installation.config.mail.directory;
+        if refuse {
+            std::fs::write(folder, b"in the way").expect("no mail yet");
+        } else {
+            std::fs::remove_file(folder).expect("in the way");
+        }
     }
 
     /// Every mail that was sent; each under a `Message-ID` of its own.

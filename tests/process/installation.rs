@@ -91,7 +91,16 @@ impl Installation {
 
     /// Runs the server's binary to its end.
     pub(crate) fn run(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
-        Command::new(SERVER)
+        self.run_program(Path::new(SERVER), arguments, settings)
+    }
+
+    /// Runs the worker's binary to its end.
+    pub(crate) fn run_worker(&self, settings: &[(&str, &str)]) -> Output {
+        self.run_program(worker_binary(), &[], settings)
+    }
+
+    fn run_program(&self, program: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+        Command::new(program)
             .args(arguments)
             .env_clear()
             .envs(settings.iter().copied())

@@ -14,4 +14,9 @@ mod outbox;
 mod processes;
 mod waiting;
 
+mod commands;
+mod delivery;
+mod health;
+mod starting;
+mod stopping;
 mod walk;

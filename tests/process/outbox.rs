@@ -1,6 +1,9 @@
 //! The mails of an installation, as the directory mailer wrote them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use mail_parser::MessageParser;
 
@@ -16,25 +19,21 @@ pub(crate) struct Outbox(PathBuf);
 /// One mail.
 #[derive(Debug)]
 pub(crate) struct Mail {
-    pub(crate) path: PathBuf,
     pub(crate) id: String,
     pub(crate) to: String,
-    pub(crate) subject: String,
     pub(crate) link: Option<String>,
 }
 
 impl Mail {
-    fn read(path: PathBuf) -> Option<Self> {
-        let bytes = std::fs::read(&path).ok()?;
+    fn read(path: &Path) -> Option<Self> {
+        let bytes = std::fs::read(path).ok()?;
         let mail = MessageParser::default().parse(&bytes)?;
         let text = mail.body_text(0)?;
         let link = text.split_whitespace().find(|word| word.contains("?token="));
         Some(Self {
             to: mail.to()?.first()?.address()?.to_owned(),
             id: mail.message_id()?.to_owned(),
-            subject: mail.subject()?.to_owned(),
             link: link.map(str::to_owned),
-            path,
         })
     }
 
@@ -60,7 +59,7 @@ impl Outbox {
         files
             .map(|file| file.path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
-            .map(|path| Mail::read(path.clone()).unwrap_or_else(|| panic!("{} is no whole mail", path.display())))
+            .map(|path| Mail::read(&path).unwrap_or_else(|| panic!("{} is no whole mail", path.display())))
             .collect()
     }
 
@@ -74,15 +73,6 @@ impl Outbox {
         let what = format!("a link is mailed to {address}");
         eventually(&what, PATIENCE, async || {
             self.to(address).into_iter().find(|mail| mail.link.is_some())
-        })
-        .await
-    }
-
-    /// Waits for a mail without a link to `address`.
-    pub(crate) async fn notice_to(&self, address: &str) -> Mail {
-        let what = format!("a notice is mailed to {address}");
-        eventually(&what, PATIENCE, async || {
-            self.to(address).into_iter().find(|mail| mail.link.is_none())
         })
         .await
     }

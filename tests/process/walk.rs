@@ -11,12 +11,14 @@ use crate::{
 };
 
 const TYPES: [&str; 2] = ["User1", "User2"];
+/// Not even what the other tests set.
+const NOTHING: [(&str, &str); 1] = [("RATE_LIMITS", "")];
 const EMAIL: &str = "ada@example.com";
 
 #[tokio::test]
 async fn the_readme_walk() {
     let installation = Installation::new();
-    let mut server = installation.serve(&[]).await;
+    let mut server = installation.serve(&NOTHING).await;
     server.ready().await;
 
     let mut ended = Vec::new();
@@ -45,7 +47,7 @@ async fn the_readme_walk() {
     server.process.kill();
     // The tokens name the address of the first start.
     let public_url = format!("http://{}", server.address);
-    let server = installation.serve(&[("PUBLIC_URL", &public_url)]).await;
+    let server = installation.serve(&[NOTHING[0], ("PUBLIC_URL", &public_url)]).await;
     for (n, user_type) in TYPES.into_iter().enumerate() {
         server.client.profile(user_type, &ended[n].access).await.expect(401);
         let body = json!({ "refresh_token": ended[n].refresh });

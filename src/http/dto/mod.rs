@@ -79,7 +79,6 @@ impl Dto for Create {
         let password = fields.required("password");
         let username = fields.optional("username");
         fields.ignore("is_email_verified");
-        let asked_attributes = fields.has("attributes");
         let attributes = profile::read_attributes(fields, population);
 
         let context: Vec<&str> = [&first_name, &last_name, &username]
@@ -117,7 +116,6 @@ impl Dto for Create {
         if (asked_phone && phone.is_none())
             || (asked_country && country_code.is_none())
             || (username_given && username.is_none())
-            || (asked_attributes && attributes.is_none())
         {
             return None;
         }
@@ -129,7 +127,7 @@ impl Dto for Create {
                 last_name: last_name?,
                 phone,
                 country_code,
-                attributes: attributes.flatten(),
+                attributes: attributes?.into_set(),
             },
             password: password?,
         })

@@ -86,14 +86,18 @@ const READ_ONLY: [&str; 8] = [
     "updated_at",
 ];
 
-/// Attributes that may be sent: `None` when they were refused (which is noted), else what was sent.
-pub(in crate::http) fn read_attributes(fields: &mut Fields, population: &Population) -> Option<Option<Private>> {
-    let Some(object) = fields.object("attributes") else {
-        return Some(None);
-    };
+/// Attributes as they were sent: kept where they were not, removed by `null`. `None` when they were refused, which is
+/// noted.
+pub(in crate::http) fn read_attributes(fields: &mut Fields, population: &Population) -> Option<Patch<Private>> {
+    if fields.takes_null("attributes") {
+        return Some(Patch::Remove);
+    }
+    if !fields.has("attributes") {
+        return Some(Patch::Keep);
+    }
     let schema = population.core.settings(&population.user_type).attributes;
-    match parse_attributes(object, schema.as_ref()) {
-        Ok(text) => Some(Some(text)),
+    match parse_attributes(fields.object("attributes")?, schema.as_ref()) {
+        Ok(text) => Some(Patch::Set(text)),
         Err(refusal) => {
             fields.refuse_with("attributes", &refusal);
             None
@@ -191,19 +195,13 @@ impl Dto for ProfileUpdate {
             _ => None,
         };
         let phone = fields.patch("phone", |text| Phone::parse(text, country));
-        let attributes = if fields.takes_null("attributes") {
-            Some(Patch::Remove)
-        } else if fields.has("attributes") {
-            read_attributes(fields, population).flatten().map(Patch::Set)
-        } else {
-            Some(Patch::Keep)
-        };
+        let attributes = read_attributes(fields, population);
         let version = fields.integer("version").and_then(|number| u64::try_from(number).ok());
         Some(Self {
             update: Update {
-                first_name: first_name?,
-                last_name: last_name?,
-                email: email?,
+                first_name: first_name?.into_set(),
+                last_name: last_name?.into_set(),
+                email: email?.into_set(),
                 username: username?,
                 phone: phone?,
                 country_code: country_code?,
@@ -215,17 +213,17 @@ impl Dto for ProfileUpdate {
     }
 }
 
-/// `None` when it was refused; `Some(None)` when it was not sent.
+/// A member that may be left out and not be `null`. `None` when it was refused, which is noted.
 fn required_if_there<T, E: Refusal>(
     fields: &mut Fields,
     name: &str,
     parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Option<Option<T>> {
+) -> Option<Patch<T>> {
     if !fields.has(name) {
-        return Some(None);
+        return Some(Patch::Keep);
     }
     let text = fields.required(name);
-    fields.parse(name, text, parse).map(Some)
+    fields.parse(name, text, parse).map(Patch::Set)
 }
 
 /// Deleting one's account.

@@ -1,14 +1,14 @@
-//! No body over 64 KiB, counted as it arrives, and none that takes longer than ten seconds.
+//! No body over 64 KiB, counted as it arrives, and none that takes too long.
 //!
 //! poem's own limit trusts Content-Length: it refuses requests without one and does not count chunked bodies.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use poem::{
-    Endpoint, Middleware, Request, Result,
-    error::ReadBodyError,
+    Body, Endpoint, Middleware, Request, Result,
     http::{StatusCode, header},
 };
+use tokio::io::AsyncReadExt as _;
 
 use crate::http::problem::Problem;
 
@@ -39,10 +39,30 @@ pub struct Limited<E> {
     patience: Duration,
 }
 
+/// A client that is still sending reads no answer: most of them would see the connection break instead. What is too
+/// much is therefore read on and thrown away, up to here and no longer than any body may take.
+const MOST_DISCARDED: u64 = 16 * 1024 * 1024;
+
 fn too_large() -> Problem {
     let detail = format!("The body may have {LARGEST} bytes at most.");
-    // What is still under way is not read: the connection can't be used again.
+    // Where something is still under way, the connection can't be used again.
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).with_header("connection", "close")
+}
+
+/// The whole body; `None` when it is too large.
+async fn read(body: Body, is_expected: bool) -> io::Result<Option<Vec<u8>>> {
+    let mut body = body.into_async_read();
+    let mut bytes = Vec::new();
+    if is_expected {
+        let more_than_all = LARGEST as u64 + 1;
+        (&mut body).take(more_than_all).read_to_end(&mut bytes).await?;
+        if bytes.len() <= LARGEST {
+            return Ok(Some(bytes));
+        }
+    }
+    // Whether it ends well makes no difference any more.
+    let _ = tokio::io::copy(&mut body.take(MOST_DISCARDED), &mut tokio::io::sink()).await;
+    Ok(None)
 }
 
 impl<E: Endpoint> Endpoint for Limited<E> {
@@ -52,20 +72,23 @@ impl<E: Endpoint> Endpoint for Limited<E> {
         let announced = request
             .header(header::CONTENT_LENGTH)
             .and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > LARGEST) {
+        let is_expected = announced.is_none_or(|length| length <= LARGEST);
+        if !is_expected && request.headers().contains_key(header::EXPECT) {
+            // It asked first, and is not sending.
             return Err(too_large().into());
         }
-        let read = request.take_body().into_bytes_limit(LARGEST);
+        let read = read(request.take_body(), is_expected);
         match tokio::time::timeout(self.patience, read).await {
-            Ok(Ok(bytes)) => {
+            Ok(Ok(Some(bytes))) => {
                 request.set_body(bytes);
                 self.inner.call(request).await
             }
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(too_large().into()),
+            Ok(Ok(None)) => Err(too_large().into()),
             Ok(Err(_)) => {
                 let detail = "The body broke off before its end.";
                 Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_body", detail).into())
             }
+            Err(_) if !is_expected => Err(too_large().into()),
             Err(_) => {
                 let detail = "The body did not arrive in time. Send it again.";
                 let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);

@@ -30,6 +30,7 @@ use crate::{
             MongoOptions,
             collection::RawCollection,
             errors::{is_refusal, translate},
+            turns::Turns,
         },
     },
 };
@@ -62,9 +63,12 @@ impl Deadline {
         let longest = 1_000 << attempt.min(6);
         // The standard library's hash keys are random; good enough to part company.
         let pause = Duration::from_micros(RandomState::new().build_hasher().finish() % longest);
-        timeout_at(self.0, sleep(pause))
-            .await
-            .map_err(|_| StoreError::Contended)
+        self.contend(sleep(pause)).await
+    }
+
+    /// Waits for others that change the same record.
+    pub(super) async fn contend<T>(self, others: impl Future<Output = T>) -> Result<T, StoreError> {
+        timeout_at(self.0, others).await.map_err(|_| StoreError::Contended)
     }
 }
 
@@ -125,6 +129,7 @@ pub(super) struct Connection {
     records: Database,
     keys: Database,
     operations: Operations,
+    turns: Arc<Turns>,
     user_types: Vec<UserType>,
 }
 
@@ -166,6 +171,7 @@ impl Connection {
             keys: database(&options.keys_database),
             user_types: options.user_types.clone(),
             operations,
+            turns: Arc::new(Turns::new()),
             client,
         })
     }
@@ -173,6 +179,11 @@ impl Connection {
     /// Configured user types.
     pub(super) fn user_types(&self) -> &[UserType] {
         &self.user_types
+    }
+
+    /// Where those who change the same record queue.
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// A collection of records.

@@ -235,6 +235,7 @@ impl<R: Stored> Documents<R> for Collections<R> {
         let collection = self.of(&key.user_type)?;
         let deadline = Deadline::start();
         let mut attempt = 0;
+        let mut turn = None;
         loop {
             let Some(document) = collection.find_one(by_key(key), None, deadline).await? else {
                 return Ok(Updated::Missing);
@@ -257,8 +258,14 @@ impl<R: Stored> Documents<R> for Collections<R> {
                     }
                 }
             }
-            deadline.back_off(attempt).await?;
-            attempt += 1;
+            if turn.is_none() {
+                let turns = self.connection.turns();
+                turn = Some(deadline.contend(turns.wait((R::NAME, key.id.as_str()))).await?);
+            } else {
+                // Somebody of another process.
+                deadline.back_off(attempt).await?;
+                attempt += 1;
+            }
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) fn translate(place: &str, error: &Error) -> StoreError {
         ErrorKind::Io(error) => format!("the connection failed ({})", error.kind()),
         ErrorKind::ConnectionPoolCleared { .. } => "the connection failed".to_owned(),
         ErrorKind::Shutdown => "the store is closed".to_owned(),
-        ErrorKind::Command(error) => format!("the server refused (code {})", error.code),
+        ErrorKind::Command(error) => format!("the server refused: {} (code {})", error.code_name, error.code),
         ErrorKind::Write(WriteFailure::WriteError(error)) => {
             format!("the server refused a write (code {})", error.code)
         }

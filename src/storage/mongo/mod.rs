@@ -13,7 +13,7 @@
 //! replica set and shards will do; accounts of one user type stay on one shard.
 //!
 //! # To add a record
-//! [`documents::Stored`] for it in a file named like its port. Indexes are made at start where they are missing; a
+//! `documents::Stored` for it in a file named like its port. Indexes are made at start where they are missing; a
 //! change of one needs a new name.
 
 mod accounts;
@@ -29,6 +29,7 @@ mod keyring;
 mod registrations;
 mod requests;
 mod sessions;
+mod turns;
 
 use std::{sync::Arc, time::Duration};
 

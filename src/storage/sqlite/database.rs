@@ -48,11 +48,13 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens `folder/name`, making and migrating it where that is needed.
+    /// Opens `folder/name`, making and migrating it where that is needed. One that `has_keys` keeps nothing of what was
+    /// deleted from it.
     pub(super) async fn open(
         folder: &Path,
         name: &'static str,
         steps: &'static [&'static str],
+        has_keys: bool,
     ) -> Result<Self, StoreError> {
         let file = DatabaseFile::prepare(folder, name)
             .map_err(|error| StoreError::Unavailable(format!("{name} cannot be made: {}", error.kind())))?;
@@ -62,7 +64,18 @@ impl Database {
             .busy_timeout(LIMIT)
             .foreign_keys(true)
             .synchronous(SqliteSynchronous::Full)
-            .pragma("fullfsync", "ON");
+            .pragma("fullfsync", "ON")
+            // What is deleted is overwritten, and not only forgotten: a data key most of all.
+            .pragma("secure_delete", "ON");
+        // Pages go from the log into the file at each commit, and the log is cut short at the next, so that it does not
+        // keep what was deleted either. Keys change too seldom for that to cost much.
+        let options = if has_keys {
+            options
+                .pragma("wal_autocheckpoint", "1")
+                .pragma("journal_size_limit", "0")
+        } else {
+            options
+        };
         let database = Self {
             name,
             steps,
@@ -206,7 +219,7 @@ mod tests {
     const PUT: &str = "INSERT INTO keyring (id, doc) VALUES (?, zeroblob(100000))";
 
     async fn open(folder: &Path) -> Database {
-        Database::open(folder, "keys.db", KEYS).await.expect("opens")
+        Database::open(folder, "keys.db", KEYS, true).await.expect("opens")
     }
 
     /// SQLite undoes a change by itself when the disk is full. The connection that met it must not stay unusable.

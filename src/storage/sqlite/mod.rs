@@ -11,7 +11,7 @@
 //! hold.
 //!
 //! # To add a record
-//! A step of SQL under `migrations/` ([`migrate`]), and [`documents::Row`] for it in a file named like its port.
+//! A step of SQL under `migrations/` (`migrate`), and `documents::Row` for it in a file named like its port.
 
 mod accounts;
 mod audit;
@@ -55,8 +55,8 @@ pub struct SqliteStores {
 /// Files of a newer version are refused.
 pub async fn open(folder: &Path) -> Result<SqliteStores, StoreError> {
     Ok(SqliteStores {
-        records: Arc::new(Database::open(folder, RECORDS_FILE, migrate::RECORDS).await?),
-        keys: Arc::new(Database::open(folder, KEYS_FILE, migrate::KEYS).await?),
+        records: Arc::new(Database::open(folder, RECORDS_FILE, migrate::RECORDS, false).await?),
+        keys: Arc::new(Database::open(folder, KEYS_FILE, migrate::KEYS, true).await?),
     })
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, RequestBuilder, redirect};
+use reqwest::{Method, RequestBuilder, header::HeaderValue, redirect};
 use sealgate::{
     app::{Server, World},
     config::{Config, Source, environment::Environment},
@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) pairs: Vec<(String, String)>,
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<ManualClock>,
+    /// Of a password hash; cheap unless a test is about it.
+    pub(crate) cost: HashCost,
     /// Stores other than its own, as another process or a broken disk makes them.
     pub(crate) given_stores: Option<Stores>,
     pub(crate) stores: StoreSet,
@@ -52,6 +54,11 @@ impl Setup {
             pairs: Vec::new(),
             limits: Limits::default(),
             clock: Arc::new(ManualClock::new(BEGIN)),
+            cost: HashCost {
+                memory_kib: 64,
+                passes: 1,
+                lanes: 1,
+            },
             given_stores: None,
             stores: stores.clone(),
             folder: Arc::new(tempfile::tempdir().expect("a folder")),
@@ -79,13 +86,9 @@ impl Setup {
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let source = Source::from_pairs(own.into_iter().chain(self.pairs.clone()));
         let mut config = Config::load(&source).unwrap_or_else(|problems| panic!("{problems:?}"));
-        config.passwords.cost = HashCost {
-            memory_kib: 64,
-            passes: 1,
-            lanes: 1,
-        };
-        config.worker.relay_period = Duration::from_millis(50);
-        config.worker.poll_period = Duration::from_millis(20);
+        config.passwords.cost = self.cost;
+        config.worker.relay_period = Duration::from_millis(100);
+        config.worker.poll_period = Duration::from_millis(40);
         config.worker.heartbeat_period = Duration::from_millis(200);
         config
     }
@@ -168,6 +171,13 @@ impl Call<'_> {
         self
     }
 
+    /// A header of any bytes that a header may have; a second of the same name stands beside the first.
+    pub(crate) fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        let value = HeaderValue::from_bytes(value).expect("a header's bytes");
+        self.request = self.request.header(name, value);
+        self
+    }
+
     pub(crate) fn accept(self, media_types: &str) -> Self {
         self.header("accept", media_types)
     }
@@ -193,17 +203,23 @@ impl Call<'_> {
     }
 
     pub(crate) async fn send(self) -> Answer {
+        let app = self.app;
+        let answer = self.send_unchecked().await;
+        answer.check(&*app.secrets());
+        answer
+    }
+
+    /// Of an answer that is not a problem whatever its status: health.
+    pub(crate) async fn send_unchecked(self) -> Answer {
         let response = self.request.send().await;
         let response = response.unwrap_or_else(|error| panic!("{} got no answer: {error:?}", self.name));
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let answer = Answer {
+        Answer {
             body: response.bytes().await.expect("a whole body").to_vec(),
             call: self.name,
             status,
             headers,
-        };
-        answer.check(&*self.app.secrets());
-        answer
+        }
     }
 }
 

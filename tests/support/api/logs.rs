@@ -26,7 +26,7 @@ pub(super) fn collect() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let collecting = tracing_subscriber::fmt()
-            .with_env_filter("sealgate=trace,debug")
+            .with_env_filter("sealgate=trace,info")
             .with_ansi(false)
             .with_writer(|| Logged)
             .try_init();

@@ -2,6 +2,7 @@
 
 mod answer;
 mod app;
+mod forge;
 mod inbox;
 mod logs;
 mod person;
@@ -11,9 +12,10 @@ mod stores;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{Pair, Setup, TestApp};
+pub(crate) use forge::{Forger, encoded, part};
 pub(crate) use inbox::Mail;
 pub(crate) use logs::logged;
-pub(crate) use person::{PASSWORD, Person, other};
-pub(crate) use raw::{RawAnswer, RawConnection};
-pub(crate) use runner::{at_once, eventually, run};
+pub(crate) use person::{BROWSER, PASSWORD, Person, other};
+pub(crate) use raw::RawConnection;
+pub(crate) use runner::{eventually, repeated, run, run_bare};
 pub(crate) use stores::StoreSet;

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 /// A password that the default policy accepts.
 pub(crate) const PASSWORD: &str = "SecureP@ssw0rd123!";
 
+/// What a browser asks for.
+pub(crate) const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
 /// What somebody fills in.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {

@@ -53,6 +53,17 @@ impl RawConnection {
         }
     }
 
+    /// The answer, if it is there already.
+    pub(crate) fn answer_so_far(&mut self) -> Option<RawAnswer> {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = self.stream.try_read(&mut bytes) {
+            self.read.extend_from_slice(&bytes[..count]);
+        }
+        let (answer, used) = parse(&self.read)?;
+        self.read.drain(..used);
+        Some(answer)
+    }
+
     /// Waits until the other side closes; answers what it sent before.
     pub(crate) async fn until_closed(mut self) -> Vec<u8> {
         while self.read_more().await > 0 {}

@@ -1,9 +1,12 @@
 //! Runs cases, and what they do at once or wait for.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
-use tokio::{sync::Barrier, task::JoinSet, time::Instant};
+use tokio::time::Instant;
 
 use super::{Setup, StoreSet, TestApp};
 
@@ -12,6 +15,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs `case` for `user_type` against a service on a store of its own.
 pub(crate) fn run(stores: impl FnOnce() -> StoreSet, user_type: &str, case: impl AsyncFnOnce(&TestApp, &str)) {
+    run_bare(stores, async |stores| {
+        let app = Setup::new(stores).spawn().await;
+        let outcome = AssertUnwindSafe(case(&app, user_type)).catch_unwind().await;
+        app.shut_down().await;
+        outcome.unwrap_or_else(|failure| resume_unwind(failure));
+    });
+}
+
+/// Runs `case`, which starts its services by itself, on a store of its own.
+pub(crate) fn run_bare(stores: impl FnOnce() -> StoreSet, case: impl AsyncFnOnce(&StoreSet)) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -19,16 +32,15 @@ pub(crate) fn run(stores: impl FnOnce() -> StoreSet, user_type: &str, case: impl
         .expect("a runtime");
     runtime.block_on(async {
         let stores = stores();
-        let app = Setup::new(&stores).spawn().await;
-        let outcome = AssertUnwindSafe(case(&app, user_type)).catch_unwind().await;
-        let shut_down = AssertUnwindSafe(app.shut_down()).catch_unwind().await;
+        let outcome = AssertUnwindSafe(case(&stores)).catch_unwind().await;
         stores.remove().await;
-        for outcome in [outcome, shut_down] {
-            if let Err(failure) = outcome {
-                std::panic::resume_unwind(failure);
-            }
-        }
+        outcome.unwrap_or_else(|failure| resume_unwind(failure));
     });
+}
+
+/// `piece` of each number below `count`, in a row.
+pub(crate) fn repeated(count: usize, piece: impl Fn(usize) -> String) -> String {
+    (0..count).map(piece).collect::<Vec<_>>().concat()
 }
 
 /// Asks `look` until it answers something, which is what `what` names.
@@ -44,23 +56,4 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
         );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-/// Does `work` `count` times at once; the answers in order of their numbers.
-pub(crate) async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
-    count: usize,
-    work: impl Fn(usize) -> F,
-) -> Vec<T> {
-    let start = Arc::new(Barrier::new(count));
-    let mut tasks = JoinSet::new();
-    for n in 0..count {
-        let (start, work) = (Arc::clone(&start), work(n));
-        tasks.spawn(async move {
-            start.wait().await;
-            (n, work.await)
-        });
-    }
-    let mut answers = tasks.join_all().await;
-    answers.sort_by_key(|(n, _)| *n);
-    answers.into_iter().map(|(_, answer)| answer).collect()
 }

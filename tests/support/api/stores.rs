@@ -3,7 +3,10 @@
 //! # To add a store set
 //! A variant, its arms below, its function, and its line in `cases!`.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use sealgate::{
     crypto::system_entropy::SystemEntropy,
@@ -26,6 +29,8 @@ pub(crate) enum StoreSet {
         url: String,
         /// What the databases' names begin with.
         name: String,
+        /// Every name that the test has used.
+        used: Arc<Mutex<Vec<String>>>,
     },
 }
 
@@ -37,11 +42,22 @@ impl StoreSet {
 
     /// New databases of the test server.
     pub(crate) fn mongo() -> Self {
-        let unique = data_encoding::HEXLOWER.encode(&make_bytes::<8>(&SystemEntropy));
-        Self::Mongo {
-            url: test_mongo_url(),
-            name: format!("test_api_{unique}"),
+        Self::mongo_beside(test_mongo_url(), Arc::default())
+    }
+
+    /// Another new and empty store of the same kind, for the same test.
+    pub(crate) fn another(&self) -> Self {
+        match self {
+            Self::Sqlite => Self::Sqlite,
+            Self::Mongo { url, used, .. } => Self::mongo_beside(url.clone(), Arc::clone(used)),
         }
+    }
+
+    fn mongo_beside(url: String, used: Arc<Mutex<Vec<String>>>) -> Self {
+        let unique = data_encoding::HEXLOWER.encode(&make_bytes::<8>(&SystemEntropy));
+        let name = format!("test_api_{unique}");
+        used.lock().expect("no panic while it is held").push(name.clone());
+        Self::Mongo { url, name, used }
     }
 
     /// What the service is handed; nothing where it opens the store by itself.
@@ -56,8 +72,8 @@ impl StoreSet {
     pub(crate) async fn open(&self, folder: &Path, user_types: &[UserType]) -> Stores {
         match self {
             Self::Sqlite => sqlite::open(folder).await.expect("SQLite opens").stores(),
-            Self::Mongo { url, .. } => {
-                let [database, keys_database] = self.databases();
+            Self::Mongo { url, name, .. } => {
+                let [database, keys_database] = databases(name);
                 let options = MongoOptions {
                     database,
                     keys_database,
@@ -73,20 +89,20 @@ impl StoreSet {
 
     /// Removes what is not gone with the service's folder.
     pub(super) async fn remove(&self) {
-        if let Self::Mongo { url, .. } = self {
-            let client = mongodb::Client::with_uri_str(url).await.expect("a client");
-            for database in self.databases() {
-                client.database(&database).drop().await.expect("drops");
-            }
+        let Self::Mongo { url, used, .. } = self else {
+            return;
+        };
+        let client = mongodb::Client::with_uri_str(url).await.expect("a client");
+        let used = used.lock().expect("no panic while it is held").clone();
+        for database in used.iter().flat_map(|name| databases(name)) {
+            client.database(&database).drop().await.expect("drops");
         }
     }
+}
 
-    fn databases(&self) -> [String; 2] {
-        match self {
-            Self::Sqlite => Default::default(),
-            Self::Mongo { name, .. } => [name.clone(), format!("{name}_keys")],
-        }
-    }
+/// Of the records, and of the keys.
+fn databases(name: &str) -> [String; 2] {
+    [name.to_owned(), format!("{name}_keys")]
 }
 
 #[expect(clippy::disallowed_methods, reason = "names the server that the tests run against")]

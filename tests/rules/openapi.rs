@@ -1,0 +1,72 @@
+//! The document in the repository is the one that the service serves, and the pages that name its routes name real ones.
+
+use std::{fs, path::Path};
+
+use sealgate::{domain::user_type::parse_user_types, http::docs::document};
+use serde_json::Value;
+
+fn root(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn generated() -> String {
+    document(&parse_user_types("User1,User2").expect("valid"))
+}
+
+#[test]
+fn the_document_in_the_repository_is_the_one_that_is_served() {
+    let stored = fs::read_to_string(root("openapi/openapi.json")).expect("openapi/openapi.json");
+    assert!(
+        stored.trim_end() == generated().trim_end(),
+        "openapi/openapi.json is not what the service serves: `cargo run -- openapi > openapi/openapi.json`"
+    );
+}
+
+#[test]
+fn every_operation_says_what_it_does_and_how_it_fails() {
+    let document: Value = serde_json::from_str(&generated()).expect("JSON");
+    let mut operations = 0;
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            operations += 1;
+            let name = format!("{method} {path}");
+            assert!(
+                operation["summary"].is_string() && operation["operationId"].is_string(),
+                "{name}"
+            );
+            let responses = operation["responses"].as_object().expect("responses");
+            assert!(
+                responses.keys().any(|status| status.starts_with('2')),
+                "{name} never succeeds"
+            );
+            for (status, response) in responses.iter().filter(|(status, _)| !status.starts_with('2')) {
+                let is_problem = response["content"]["application/problem+json"].is_object();
+                assert!(is_problem, "{name} {status} is no problem");
+            }
+        }
+    }
+    assert!(operations >= 30, "only {operations} operations");
+}
+
+#[test]
+fn the_migration_guide_names_routes_that_exist() {
+    let document: Value = serde_json::from_str(&generated()).expect("JSON");
+    let guide = fs::read_to_string(root("docs/MIGRATING.md")).expect("docs/MIGRATING.md");
+    let mut routes = 0;
+    for row in guide.lines().filter(|line| line.starts_with('|')) {
+        let Some(now) = row.split('|').nth(2).map(|cell| cell.trim().trim_matches('`')) else {
+            continue;
+        };
+        let Some((method, path)) = now.split_once(' ').filter(|(_, path)| path.starts_with("/{T}/")) else {
+            continue;
+        };
+        routes += 1;
+        let path = path.replace("{T}", "User1");
+        let operation = &document["paths"][&path][method.to_ascii_lowercase()];
+        assert!(
+            operation.is_object(),
+            "docs/MIGRATING.md names {method} {path}, which does not exist"
+        );
+    }
+    assert!(routes >= 15, "only {routes} routes were found in the guide");
+}
