@@ -2,8 +2,14 @@
 
 use sealgate::crypto::data_key::Dek;
 
-fn leak(dek: &Dek) -> String {
-    serde_json::to_string(dek).unwrap_or_default()
+struct Stored<T>(T);
+
+impl<T: serde::Serialize> Stored<T> {
+    fn write_record(&self) {}
+}
+
+fn leak(dek: Dek) {
+    Stored(dek).write_record();
 }
 
 fn main() {}

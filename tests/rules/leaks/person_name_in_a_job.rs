@@ -1,10 +1,9 @@
-//! A job can't be declared with a name in it.
+//! What goes through a queue names its message by ids.
 
-use sealgate::domain::person_name::PersonName;
+use sealgate::{domain::person_name::PersonName, storage::outbox::MessageRef};
 
-#[derive(serde::Serialize)]
-struct Job {
-    name: PersonName,
+fn leak(message: &mut MessageRef, name: PersonName) {
+    message.account_id = Some(name);
 }
 
 fn main() {}

@@ -1,9 +1,15 @@
-//! What goes through a queue is JSON, and a phone number has none.
+//! What goes through a queue is serialised, and a phone number can't be.
 
 use sealgate::domain::phone::Phone;
 
-fn leak(phone: &Phone) -> Vec<u8> {
-    serde_json::to_vec(phone).unwrap_or_default()
+struct Queued<T>(T);
+
+impl<T: serde::Serialize> Queued<T> {
+    fn push_job(&self) {}
+}
+
+fn leak(phone: Phone) {
+    Queued(phone).push_job();
 }
 
 fn main() {}
