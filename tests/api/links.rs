@@ -16,6 +16,7 @@ cases! {
     people_get_pages_with_the_same_status
     a_token_can_not_smuggle_markup_into_a_page
     a_robot_that_fills_the_trap_confirms_nothing
+    a_query_of_any_kind_does_no_harm
 }
 
 async fn a_link_that_is_not_genuine_is_refused_in_every_form(app: &TestApp, user_type: &str) {
@@ -201,4 +202,44 @@ async fn a_robot_that_fills_the_trap_confirms_nothing(app: &TestApp, user_type: 
     let confirmed = app.post(&path).form(&members).send().await.expect(200);
     assert_eq!(fooled.shape(), confirmed.shape(), "the robot is told that it worked");
     app.login(user_type, &person).await;
+}
+
+async fn a_query_of_any_kind_does_no_harm(app: &TestApp, user_type: &str) {
+    let person = Person::new();
+    let token = app.register(user_type, &person).await;
+    let long = format!("token={}", "x".repeat(20_000));
+    let twice = format!("token=x&token={token}");
+    for query in [
+        "",
+        "token",
+        "token=",
+        "TOKEN=x",
+        "token[]=x",
+        "token=%ff%fe",
+        "token=%",
+        "token=%00",
+        "&&&=&token",
+        "token=x;y=z",
+        twice.as_str(),
+        long.as_str(),
+    ] {
+        for accept in [
+            BROWSER,
+            "application/json",
+            "*/*",
+            "text/html;q=abc",
+            "application/json;q=NaN",
+            ",;,q=",
+            "\u{FC}",
+        ] {
+            let path = format!("/{user_type}/verify?{query}");
+            let answer = app.get(&path).header_bytes("accept", accept.as_bytes()).send().await;
+            assert!([200, 400].contains(&answer.status), "{accept:?} got {answer:?}");
+            assert!(
+                answer.status == 400 || answer.header("content-type").starts_with("text/html"),
+                "{accept:?} confirmed something: {answer:?}"
+            );
+        }
+    }
+    app.confirm(user_type, &token).await.expect(200);
 }

@@ -68,6 +68,7 @@ macro_rules! cases_once {
     };
 }
 
+mod addresses;
 mod bearer;
 mod bodies;
 mod configuration;

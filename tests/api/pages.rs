@@ -183,6 +183,7 @@ async fn the_outbox_shows_mails_to_people_at_this_machine(stores: &StoreSet) {
     };
     app.create("User1", &person).await.expect(201);
     let mail = app.next_mail(&person.email).await;
+    let same = app.get("/dev/outbox").accept(BROWSER).send().await.expect(200);
     let list = app.get("/dev/outbox/").accept(BROWSER).send().await.expect(200);
     assert!(
         list.text().contains(&person.email) && list.text().contains(&mail.file),
@@ -196,7 +197,7 @@ async fn the_outbox_shows_mails_to_people_at_this_machine(stores: &StoreSet) {
         .await
         .expect(200);
     assert!(shown.text().contains(&mail.token()), "its link can be opened");
-    for page in [list, shown] {
+    for page in [same, list, shown] {
         assert!(!page.text().contains("<img"), "{}", page.text());
     }
     app.shut_down().await;

@@ -147,7 +147,7 @@ pub(crate) struct TestApp {
     server: Server,
     /// Mails that were read.
     seen: Mutex<HashSet<String>>,
-    /// What no error may repeat.
+    /// What no error and no acknowledgement may repeat.
     secrets: Mutex<BTreeSet<String>>,
 }
 
@@ -364,7 +364,7 @@ impl TestApp {
         self.setup.stores.open(self.setup.folder(), &self.user_types).await
     }
 
-    /// From now on no error may repeat `text`.
+    /// From now on no error and no acknowledgement may repeat `text`.
     pub(crate) fn keep_secret(&self, text: &str) {
         if text.len() >= 8 {
             self.secrets().insert(text.to_owned());
