@@ -28,9 +28,10 @@ cases_once! {
 }
 
 async fn other_user_types_live_beside_in_one_process(stores: &StoreSet) {
-    let app = Setup::new(stores).spawn().await;
+    let app = Setup::new(stores).set("DOCS", "on").spawn().await;
     let other = Setup::new(&stores.another())
         .set("USER_TYPES", "Customer,Driver")
+        .set("DOCS", "on")
         .spawn()
         .await;
     let person = Person::new();

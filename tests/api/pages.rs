@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use sealgate::storage::{Probe, StoreError};
 
-use crate::support::{Answer, BROWSER, Person, RawConnection, Setup, StoreSet, TestApp, eventually};
+use crate::support::{Answer, BROWSER, Person, RawConnection, Setup, StoreSet, eventually};
 
 cases_per_store! {
     health_says_what_is_so
@@ -130,7 +130,7 @@ async fn without_a_worker_mail_is_not_called_healthy(stores: &StoreSet) {
 }
 
 async fn the_document_and_its_pages_work_offline(stores: &StoreSet) {
-    let app = Setup::new(stores).spawn().await;
+    let app = Setup::new(stores).set("DOCS", "on").spawn().await;
     let document = app.get("/openapi.json").send().await.expect(200).json();
     for user_type in ["User1", "User2"] {
         for (path, method, id) in [
@@ -268,7 +268,11 @@ async fn the_outbox_leads_to_no_other_file(stores: &StoreSet) {
 }
 
 async fn staging_has_no_development_pages(stores: &StoreSet) {
-    let app: TestApp = Setup::new(stores).set("ENVIRONMENT", "staging").spawn().await;
+    let app = Setup::new(stores)
+        .set("ENVIRONMENT", "staging")
+        .set("DOCS", "on")
+        .spawn()
+        .await;
     let person = Person::new();
     app.create("User1", &person).await.expect(201);
     let mail = app.next_mail(&person.email).await;

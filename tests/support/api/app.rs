@@ -3,137 +3,26 @@
 use std::{
     collections::{BTreeSet, HashSet},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use reqwest::{Method, RequestBuilder, header::HeaderValue, redirect};
 use sealgate::{
-    app::{Server, World},
-    config::{Config, Source, environment::Environment},
-    crypto::{password_hasher::HashCost, system_entropy::SystemEntropy},
+    app::Server,
     domain::{
         clock::{ManualClock, Timestamp},
         user_type::UserType,
     },
-    http::server::Limits,
     storage::Stores,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::{
-    Answer, Person, StoreSet, eventually,
+    Answer, Person, Setup, eventually,
     inbox::{self, Mail},
-    logs,
 };
-
-/// When every test begins.
-const BEGIN: Timestamp = Timestamp::from_millis(1_764_000_000_123);
-
-/// What a service is started with.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    /// Configuration beside the folder and the port.
-    pub(crate) pairs: Vec<(String, String)>,
-    pub(crate) limits: Limits,
-    pub(crate) clock: Arc<ManualClock>,
-    /// Of a password hash; cheap unless a test is about it.
-    pub(crate) cost: HashCost,
-    /// Stores other than its own, as another process or a broken disk makes them.
-    pub(crate) given_stores: Option<Stores>,
-    pub(crate) stores: StoreSet,
-    folder: Arc<TempDir>,
-}
-
-impl Setup {
-    /// The defaults, on an empty folder and `stores`.
-    pub(crate) fn new(stores: &StoreSet) -> Self {
-        Self {
-            pairs: Vec::new(),
-            limits: Limits::default(),
-            clock: Arc::new(ManualClock::new(BEGIN)),
-            cost: HashCost {
-                memory_kib: 64,
-                passes: 1,
-                lanes: 1,
-            },
-            given_stores: None,
-            stores: stores.clone(),
-            folder: Arc::new(tempfile::tempdir().expect("a folder")),
-        }
-    }
-
-    /// With one variable of the configuration set.
-    pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.pairs.push((name.to_owned(), value.into()));
-        self
-    }
-
-    /// The service's folder.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The configuration, as it is read.
-    pub(crate) fn config(&self) -> Config {
-        let own = [
-            ("HTTP_ADDR", "127.0.0.1:0"),
-            ("RATE_LIMITS", "off"),
-            ("DATA_DIR", &self.folder().to_string_lossy()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let source = Source::from_pairs(own.into_iter().chain(self.pairs.clone()));
-        let mut config = Config::load(&source).unwrap_or_else(|problems| panic!("{problems:?}"));
-        config.passwords.cost = self.cost;
-        config.worker.relay_period = Duration::from_millis(100);
-        config.worker.poll_period = Duration::from_millis(40);
-        config.worker.heartbeat_period = Duration::from_millis(200);
-        config
-    }
-
-    /// Tries to start.
-    pub(crate) async fn start(&self) -> anyhow::Result<TestApp> {
-        logs::collect();
-        let config = self.config();
-        if config.environment != Environment::Development && !config.stores.kek_file.exists() {
-            sealgate::app::make_key_file(&config)?;
-        }
-        let (outbox, kek_file) = (config.mail.directory.clone(), config.stores.kek_file.clone());
-        let user_types = config.user_types.order.clone();
-        let given_stores = match &self.given_stores {
-            Some(given) => Some(given.clone()),
-            None => self.stores.for_service(&user_types).await,
-        };
-        let world = World {
-            clock: Arc::clone(&self.clock) as Arc<_>,
-            entropy: Arc::new(SystemEntropy),
-            stores: given_stores,
-        };
-        let server = Server::start(config, world, self.limits).await?;
-        let client = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy();
-        Ok(TestApp {
-            address: server.address,
-            clock: Arc::clone(&self.clock),
-            setup: self.clone(),
-            outbox,
-            kek_file,
-            user_types,
-            client: client.build().expect("a client"),
-            server,
-            seen: Mutex::default(),
-            secrets: Mutex::default(),
-        })
-    }
-
-    /// Starts.
-    pub(crate) async fn spawn(&self) -> TestApp {
-        self.start()
-            .await
-            .unwrap_or_else(|error| panic!("the service does not start: {error:#}"))
-    }
-}
 
 /// A running service.
 pub(crate) struct TestApp {
@@ -224,6 +113,28 @@ impl Call<'_> {
 }
 
 impl TestApp {
+    pub(super) fn new(
+        setup: Setup,
+        server: Server,
+        outbox: PathBuf,
+        kek_file: PathBuf,
+        user_types: Vec<UserType>,
+    ) -> Self {
+        let client = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy();
+        Self {
+            address: server.address,
+            clock: Arc::clone(&setup.clock),
+            setup,
+            outbox,
+            kek_file,
+            user_types,
+            client: client.build().expect("a client"),
+            server,
+            seen: Mutex::default(),
+            secrets: Mutex::default(),
+        }
+    }
+
     /// A request with any method; `path` may carry a query.
     pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
         let parsed = Method::from_bytes(method.as_bytes()).expect("a method");

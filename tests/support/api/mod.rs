@@ -8,14 +8,16 @@ mod logs;
 mod person;
 mod raw;
 mod runner;
+mod setup;
 mod stores;
 
 pub(crate) use answer::Answer;
-pub(crate) use app::{Pair, Setup, TestApp};
+pub(crate) use app::{Pair, TestApp};
 pub(crate) use forge::{Forger, encoded, part};
 pub(crate) use inbox::Mail;
 pub(crate) use logs::logged;
 pub(crate) use person::{BROWSER, PASSWORD, Person, other};
 pub(crate) use raw::RawConnection;
 pub(crate) use runner::{eventually, repeated, run, run_bare};
+pub(crate) use setup::Setup;
 pub(crate) use stores::StoreSet;
