@@ -21,7 +21,7 @@ use crate::{
         problem::{FieldProblem, Problem},
         refusals::{BODY, PARAMETER, Refused, internal},
     },
-    service::{forget_password::forget_password, limits::spend, reset_password::reset_password},
+    service::{forget_password::forget_password, limits::spend, reset_password::{check_link, reset_password}},
     storage::limits::{Quota, Spent},
 };
 
@@ -84,8 +84,7 @@ impl RecoveryApi {
 
     /// The form for a new password
     ///
-    /// A page; the link's token is not used up.
-    #[expect(clippy::unused_async, reason = "the API macro takes async methods only")]
+    /// A page; the link's token is not used up. A link that would not be taken is refused at once.
     #[oai(path = "/reset_password_form", method = "get", operation_id = "reset_password_form")]
     async fn reset_password_form(
         &self,
@@ -94,6 +93,8 @@ impl RecoveryApi {
         /// What the mailed link carries.
         token: Query<Option<String>>,
     ) -> Result<Html<String>, Refused<PARAMETER>> {
+        let token = token.0.unwrap_or_default();
+        check_link(&population.core, &population.user_type, &token).await?;
         let pages = request.data::<Pages>().ok_or_else(internal)?;
         let rules = match population.core.settings(&population.user_type).password_policy {
             PasswordPolicy::Default => {
@@ -102,7 +103,7 @@ impl RecoveryApi {
             PasswordPolicy::Nist { .. } => "15 to 128 characters. Several words make a good password.",
         };
         let action = format!("/{}/reset_password", population.user_type);
-        let values = minijinja::context! { token => token.0.unwrap_or_default(), action, rules };
+        let values = minijinja::context! { token, action, rules };
         Ok(Html(pages.render(
             Some(&population.user_type),
             "pages/reset.html",

@@ -39,6 +39,18 @@ enum Step {
     Overtaken,
 }
 
+/// Whether the link would be taken now; uses nothing up. Who opens an old link learns so before choosing a password.
+pub async fn check_link(core: &Core, user_type: &UserType, token: &str) -> Result<(), ResetError> {
+    let token = LinkToken::parse(token).ok_or(ResetError::LinkInvalid)?;
+    let key = Ref::new(user_type, token.account_id().clone());
+    let digest = link_digest(user_type, Purpose::ResetPassword, &token);
+    find_verified(core, &key)
+        .await?
+        .filter(|found| is_usable(core, found, &digest))
+        .map(|_| ())
+        .ok_or(ResetError::LinkInvalid)
+}
+
 /// Sets `password`.
 pub async fn reset_password(
     core: &Core,
