@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::{
-    config::{Config, environment::Environment, tokens::TokenMethod},
+    config::{Config, environment::Environment, sms::SmsConfig, tokens::TokenMethod},
     crypto::{
         kek::KekProvider,
         kek_file::{self, KekFileError},
@@ -27,7 +27,7 @@ use crate::{
     },
     jobs::{
         deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::JobQueue, schedule::every,
-        sms::Sms, sqlite_queue::SqliteQueue, worker,
+        sms::Sms, smtp::Smtp, sqlite_queue::SqliteQueue, twilio::Twilio, worker,
     },
     service::{Core, UserTypeSettings, keyring, vault::Vault},
     storage::{
@@ -136,12 +136,20 @@ impl Foundation {
     pub fn deliverer(&self, config: &Config) -> anyhow::Result<Arc<Deliverer>> {
         Ok(Arc::new(Deliverer {
             core: Arc::clone(&self.core),
-            mailer: Mailer::directory(&config.mail.from, config.mail.directory.clone())?,
-            sms: Sms::Directory(config.mail.directory.clone()),
+            mailer: match &config.mail.smtp {
+                Some(smtp) => Mailer::smtp(&config.mail.from, Smtp::new(smtp, config.http.public_url.host_str())?)?,
+                None => Mailer::directory(&config.mail.from, config.mail.directory.clone())?,
+            },
+            sms: match &config.sms {
+                SmsConfig::Directory => Sms::Directory(config.mail.directory.clone()),
+                SmsConfig::Twilio(twilio) => Sms::Twilio(Box::new(Twilio::new(twilio)?)),
+                SmsConfig::Off => Sms::Off,
+            },
             templates: Templates::new(config.mail.templates_dir.clone()),
             public_url: config.http.public_url.as_str().to_owned(),
             app_name: config.http.app_name.clone(),
             mail_health: ProviderHealth::default(),
+            sms_health: ProviderHealth::default(),
         }))
     }
 
@@ -358,6 +366,7 @@ fn user_types(config: &Config) -> std::collections::BTreeMap<crate::domain::user
             let settings = UserTypeSettings {
                 password_policy: settings.password_policy.clone(),
                 sessions: settings.sessions,
+                is_texting_off: matches!(config.sms, SmsConfig::Off),
                 attributes: settings.attributes.clone(),
             };
             (user_type.clone(), settings)

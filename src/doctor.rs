@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 
 use crate::{
     app::{Foundation, World},
-    config::Config,
+    config::{Config, sms::SmsConfig},
     domain::user_type::UserType,
     templates::Templates,
 };
@@ -56,24 +56,42 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         problem: stores.err(),
     });
     if let Ok(foundation) = &opened {
-        let sender = foundation
-            .deliverer(config)
-            .map(drop)
-            .map_err(|error| format!("{error:#}"));
+        findings.extend(examine_providers(config, foundation).await);
+    }
+    if config.mail.smtp.is_none() || matches!(config.sms, SmsConfig::Directory) {
         findings.push(Finding {
-            what: "mail sender",
-            problem: sender.err(),
+            what: "outbox directory",
+            problem: unwritable(&config.mail.directory),
         });
     }
-    findings.push(Finding {
-        what: "mail directory",
-        problem: unwritable(&config.mail.directory),
-    });
     findings.push(Finding {
         what: "templates",
         problem: unrenderable(config),
     });
     findings
+}
+
+/// Speaks to the providers as a delivery would, sending nothing.
+async fn examine_providers(config: &Config, foundation: &Foundation) -> Vec<Finding> {
+    let deliverer = match foundation.deliverer(config) {
+        Ok(deliverer) => deliverer,
+        Err(error) => {
+            return vec![Finding {
+                what: "providers",
+                problem: Some(format!("{error:#}")),
+            }];
+        }
+    };
+    vec![
+        Finding {
+            what: "mail provider",
+            problem: deliverer.mailer.probe().await.err().map(str::to_owned),
+        },
+        Finding {
+            what: "SMS provider",
+            problem: deliverer.sms.probe().await.err().map(str::to_owned),
+        },
+    ]
 }
 
 fn unwritable(folder: &Path) -> Option<String> {

@@ -11,6 +11,7 @@ pub mod legacy;
 pub mod logs;
 pub mod mail;
 pub mod passwords;
+pub mod sms;
 pub mod source;
 pub mod stores;
 pub mod tokens;
@@ -39,6 +40,8 @@ pub struct Config {
     pub passwords: passwords::PasswordsConfig,
     /// Mails.
     pub mail: mail::MailConfig,
+    /// Texts.
+    pub sms: sms::SmsConfig,
     /// Jobs.
     pub worker: worker::WorkerConfig,
     /// Logs.
@@ -58,6 +61,7 @@ impl Config {
         let tokens = tokens::TokensConfig::read(&mut reader);
         let passwords = passwords::PasswordsConfig::read(&mut reader);
         let mail = mail::MailConfig::read(&mut reader, &stores, environment);
+        let sms = sms::SmsConfig::read(&mut reader, environment);
         let worker = worker::WorkerConfig::read(&mut reader);
         let logs = logs::LogsConfig::read(&mut reader);
         let notices = legacy::notices(source);
@@ -73,6 +77,7 @@ impl Config {
             tokens,
             passwords,
             mail,
+            sms,
             worker,
             logs,
             notices,
@@ -163,12 +168,6 @@ mod tests {
     }
 
     #[test]
-    fn production_takes_no_directory_mailer_and_no_plain_links() {
-        let problems = load(&[("ENVIRONMENT", "production")]).expect_err("refused");
-        assert_eq!(names(&problems), ["PUBLIC_URL", "KEK_FILE", "MAIL_DIRECTORY"]);
-    }
-
-    #[test]
     fn old_names_work() {
         let config = load(&[
             ("JWT_ALGORITHM", "HS256"),
@@ -188,6 +187,75 @@ mod tests {
         let example = include_str!("../../.env.example");
         for name in source::VARIABLES {
             assert!(example.contains(&format!("{name}=")), "{name} is not in .env.example");
+        }
+    }
+
+    #[test]
+    fn mails_are_read_in_both_old_spellings() {
+        let base = [
+            ("MAIL_SERVER", "mail.example.com"),
+            ("MAIL_FROM", "no-reply@example.com"),
+        ];
+        for (more, security, port) in [
+            (&[][..], mail::SmtpSecurity::StartTls, 587),
+            (&[("MAIL_SSL_TLS", "True")], mail::SmtpSecurity::Tls, 465),
+            (
+                &[("MAIL_SSL", "1"), ("MAIL_TLS", "False")],
+                mail::SmtpSecurity::Tls,
+                465,
+            ),
+            (
+                &[("MAIL_TLS", "true"), ("MAIL_PORT", "2525")],
+                mail::SmtpSecurity::StartTls,
+                2525,
+            ),
+            (&[("MAIL_STARTTLS", "false")], mail::SmtpSecurity::Plain, 25),
+        ] {
+            let smtp = load(&[&base, more].concat())
+                .expect("valid")
+                .mail
+                .smtp
+                .expect("a server");
+            assert_eq!((smtp.security, smtp.port), (security, port), "{more:?}");
+            assert!(smtp.credentials.is_none() && smtp.validates_certificates);
+        }
+    }
+
+    #[test]
+    fn providers_are_set_whole_or_not_at_all() {
+        for (pairs, name) in [
+            (&[("MAIL_SERVER", "mail.example.com")][..], "MAIL_FROM"),
+            (&[("MAIL_USERNAME", "ada")], "MAIL_PASSWORD"),
+            (&[("USE_CREDENTIALS", "on")], "MAIL_USERNAME"),
+            (&[("MAIL_STARTTLS", "on"), ("MAIL_SSL_TLS", "on")], "MAIL_SSL_TLS"),
+            (&[("MAIL_CA_FILE", "/nowhere")], "MAIL_CA_FILE"),
+            (&[("TWILIO_SID", "AC1")], "TWILIO_AUTH_TOKEN"),
+            (&[("TWILIO_AUTH_TOKEN", "secret")], "TWILIO_SID"),
+            (
+                &[
+                    ("TWILIO_SID", "AC1"),
+                    ("TWILIO_AUTH_TOKEN", "secret"),
+                    ("TWILIO_NUMBER", "5550"),
+                ],
+                "TWILIO_NUMBER",
+            ),
+            (&[("TWILIO_BASE_URL", "http://twilio.example")], "TWILIO_BASE_URL"),
+        ] {
+            assert_eq!(names(&load(pairs).expect_err(name)), [name]);
+        }
+    }
+
+    #[test]
+    fn production_takes_no_shortcuts() {
+        let problems = load(&[
+            ("ENVIRONMENT", "production"),
+            ("RATE_LIMITS", "off"),
+            ("VALIDATE_CERTS", "false"),
+        ])
+        .expect_err("refused");
+        let said = names(&problems);
+        for name in ["RATE_LIMITS", "PUBLIC_URL", "KEK_FILE", "VALIDATE_CERTS", "MAIL_SERVER"] {
+            assert!(said.contains(&name), "{name}: {said:?}");
         }
     }
 }

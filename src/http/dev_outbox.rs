@@ -1,4 +1,4 @@
-//! Development only: the start page and the mails of the local outbox, for people at this machine.
+//! Development only: the start page and the mails and texts of the local outbox, for people at this machine.
 //!
 //! Whoever reads the outbox can take over every account whose mail lies there. It is served to loopback peers that
 //! name a loopback host, so that no page on the web can reach it through a browser here (DNS rebinding).
@@ -60,8 +60,31 @@ fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
 }
 
-/// What the templates show of one mail.
+/// What the templates show of one text (`jobs/sms.rs` writes it): headers, an empty line, the text.
+fn read_text(folder: &Path, id: &MessageId) -> Option<Value> {
+    let file = format!("{id}.sms");
+    let whole = std::fs::read_to_string(folder.join(&file)).ok()?;
+    let (headers, text) = whole.split_once("\n\n")?;
+    let header = |name: &str| {
+        let value = headers.lines().find_map(|line| line.strip_prefix(name));
+        value.unwrap_or_default().trim().to_owned()
+    };
+    Some(context! {
+        file,
+        to => header("To:"),
+        subject => "Text message",
+        date => header("Date:"),
+        kind => "text",
+        message_id => id.as_str(),
+        text,
+    })
+}
+
+/// What the templates show of one mail, or of one text.
 fn read(folder: &Path, file: &str) -> Option<Value> {
+    if let Some(id) = file.strip_suffix(".sms") {
+        return read_text(folder, &id.parse().ok()?);
+    }
     let id: MessageId = file.strip_suffix(".eml")?.parse().ok()?;
     let bytes = std::fs::read(folder.join(format!("{id}.eml"))).ok()?;
     let mail = MessageParser::default().parse(&bytes)?;

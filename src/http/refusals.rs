@@ -191,6 +191,11 @@ impl From<UpdateError> for Problem {
 impl From<SendCodeError> for Problem {
     fn from(error: SendCodeError) -> Self {
         match error {
+            SendCodeError::Off => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "phone_not_textable",
+                "This service sends no texts.",
+            ),
             SendCodeError::NoPhone => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "phone_missing",

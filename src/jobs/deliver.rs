@@ -48,6 +48,8 @@ pub struct Deliverer {
     pub app_name: String,
     /// How the mail provider does.
     pub mail_health: ProviderHealth,
+    /// How the SMS provider does.
+    pub sms_health: ProviderHealth,
 }
 
 /// One mail before it is rendered.
@@ -153,7 +155,7 @@ impl Deliverer {
             text,
         };
         let delivery = self.mailer.send(&mail).await;
-        self.mail_health.note(delivery);
+        self.mail_health.note(!matches!(delivery, Delivery::Later(_)));
         match delivery {
             Delivery::Accepted => Outcome::Done,
             Delivery::Later(reason) => Outcome::Retry(reason),

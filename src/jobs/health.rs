@@ -1,8 +1,8 @@
-//! What this worker last saw of its mail provider.
+//! What this worker last saw of a provider.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{jobs::mailer::Delivery, storage::heartbeats::ServiceHealth};
+use crate::storage::heartbeats::ServiceHealth;
 
 /// Failures in a row from which a provider counts as down.
 const DOWN_AFTER: u32 = 5;
@@ -12,13 +12,12 @@ const DOWN_AFTER: u32 = 5;
 pub struct ProviderHealth(AtomicU32);
 
 impl ProviderHealth {
-    /// Notes what became of one mail.
-    pub fn note(&self, delivery: Delivery) {
-        match delivery {
-            Delivery::Accepted | Delivery::Never(_) => self.0.store(0, Ordering::Relaxed),
-            Delivery::Later(_) => {
-                self.0.fetch_add(1, Ordering::Relaxed);
-            }
+    /// Notes how the provider did with one message: whether it took it, or refused just this one.
+    pub fn note(&self, works: bool) {
+        if works {
+            self.0.store(0, Ordering::Relaxed);
+        } else {
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -9,7 +9,7 @@ use lettre::{
 
 use crate::{
     domain::{clock::Timestamp, email::Email, ids::MessageId},
-    jobs::files::write_whole,
+    jobs::{files::write_whole, smtp::Smtp},
     templates::MailText,
 };
 
@@ -53,9 +53,27 @@ pub struct Mailer {
 enum Transport {
     /// One `.eml` file per mail. Not for production.
     Directory(PathBuf),
+    /// A server.
+    Smtp(Smtp),
 }
 
 impl Mailer {
+    /// Gives mails to a server.
+    pub fn smtp(from: &str, smtp: Smtp) -> Result<Self, InvalidSender> {
+        Ok(Self {
+            from: from.parse().map_err(|_| InvalidSender)?,
+            transport: Transport::Smtp(smtp),
+        })
+    }
+
+    /// Asks whether mails would be taken now, sending none. Says what is wrong and how to mend it.
+    pub async fn probe(&self) -> Result<(), &'static str> {
+        match &self.transport {
+            Transport::Directory(_) => Ok(()),
+            Transport::Smtp(smtp) => smtp.probe().await,
+        }
+    }
+
     /// Writes mails into `folder`.
     pub fn directory(from: &str, folder: PathBuf) -> Result<Self, InvalidSender> {
         Ok(Self {
@@ -70,6 +88,7 @@ impl Mailer {
             return Delivery::Never("the mail can't be composed");
         };
         match &self.transport {
+            Transport::Smtp(smtp) => smtp.send(message).await,
             Transport::Directory(folder) => {
                 let (folder, name, bytes) = (folder.clone(), format!("{}.eml", mail.id), message.formatted());
                 let written = tokio::task::spawn_blocking(move || write_whole(&folder, &name, &bytes)).await;

@@ -25,6 +25,8 @@ pub mod relay;
 pub mod requests;
 pub mod schedule;
 pub mod sms;
+pub mod smtp;
 pub mod sqlite_queue;
 pub mod ticks;
+pub mod twilio;
 pub mod worker;

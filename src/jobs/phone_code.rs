@@ -95,7 +95,11 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &Messa
                 body: body.trim().to_owned(),
                 date: made_at,
             };
-            match deliverer.sms.send(&text).await {
+            let delivery = deliverer.sms.send(&text).await;
+            deliverer
+                .sms_health
+                .note(matches!(delivery, SmsDelivery::Accepted | SmsDelivery::Refused(_)));
+            match delivery {
                 SmsDelivery::Accepted => Outcome::Done,
                 SmsDelivery::NotSent(reason) => Outcome::Retry(reason),
                 SmsDelivery::Refused(reason) | SmsDelivery::Unknown(reason) => Outcome::GiveUp(reason),

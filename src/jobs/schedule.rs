@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::ids::WorkerId,
-    jobs::{deliver::Deliverer, queue::JobQueue, relay::relay},
+    jobs::{deliver::Deliverer, queue::JobQueue, relay::relay, sms::Sms},
     service::{Failure, sweep::sweep},
     storage::{
         SCHEMA,
@@ -42,7 +42,10 @@ pub async fn beat(deliverer: &Deliverer, worker: &WorkerId) {
         schema: SCHEMA,
         at: deliverer.core.clock.now(),
         email: deliverer.mail_health.verdict(),
-        sms: ServiceHealth::Disabled,
+        sms: match &deliverer.sms {
+            Sms::Off => ServiceHealth::Disabled,
+            Sms::Directory(_) | Sms::Twilio(_) => deliverer.sms_health.verdict(),
+        },
     };
     if let Err(error) = deliverer.core.stores.heartbeats.beat(&record).await {
         tracing::warn!(%error, "the worker could not say that it lives");

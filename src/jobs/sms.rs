@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::{
     domain::{clock::Timestamp, ids::MessageId, phone::Phone},
-    jobs::files::write_whole,
+    jobs::{files::write_whole, twilio::Twilio},
 };
 
 /// One text.
@@ -39,12 +39,26 @@ pub enum SmsDelivery {
 pub enum Sms {
     /// One `.sms` file per text, beside the mails. Not for production.
     Directory(PathBuf),
+    /// Twilio's Messages API.
+    Twilio(Box<Twilio>),
+    /// Nowhere: none is configured, and a code that was asked for before that is given up.
+    Off,
 }
 
 impl Sms {
+    /// Asks whether texts would be taken now, sending none. Says what is wrong and how to mend it.
+    pub async fn probe(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Directory(_) | Self::Off => Ok(()),
+            Self::Twilio(twilio) => twilio.probe().await,
+        }
+    }
+
     /// Sends one text.
     pub async fn send(&self, text: &Text) -> SmsDelivery {
         match self {
+            Self::Twilio(twilio) => twilio.send(text).await,
+            Self::Off => SmsDelivery::Refused("no provider is configured"),
             Self::Directory(folder) => {
                 let content = format!("To: {}\nDate: {}\n\n{}\n", text.to.expose(), text.date, text.body);
                 let (folder, name) = (folder.clone(), format!("{}.sms", text.id));

@@ -19,6 +19,8 @@ pub struct UserTypeSettings {
     pub password_policy: PasswordPolicy,
     /// Lifetimes.
     pub sessions: SessionPolicy,
+    /// Whether nobody is there to send texts.
+    pub is_texting_off: bool,
     /// Of the user type's own fields; none without one.
     pub attributes: Option<AttributesSchema>,
 }

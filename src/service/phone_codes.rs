@@ -29,6 +29,9 @@ use crate::{
 /// Why no code is sent.
 #[derive(Debug, thiserror::Error)]
 pub enum SendCodeError {
+    /// Nobody is configured to send texts.
+    #[error("texts are switched off")]
+    Off,
     /// The profile has no number.
     #[error("there is no number")]
     NoPhone,
@@ -59,6 +62,9 @@ pub async fn send_code(
     enrol: Option<&Phone>,
 ) -> Result<(ChallengeId, Duration), SendCodeError> {
     let key = caller.key();
+    if core.settings(&key.user_type).is_texting_off {
+        return Err(SendCodeError::Off);
+    }
     let keys = core.vault.open(&key).await?;
     for _ in 0..ATTEMPTS {
         let (account, security) = find_verified(core, &key).await?.ok_or(SendCodeError::Gone)?;

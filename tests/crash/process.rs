@@ -125,6 +125,7 @@ impl Process {
             public_url: config.http.public_url.as_str().to_owned(),
             app_name: config.http.app_name.clone(),
             mail_health: ProviderHealth::default(),
+            sms_health: ProviderHealth::default(),
         };
         Self {
             core,

@@ -95,7 +95,7 @@ fn the_doctor_names_everything_that_is_wrong() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     for (what, mend) in [
         ("stores and keys", "chmod 600"),
-        ("mail directory", "MAIL_DIRECTORY"),
+        ("outbox directory", "MAIL_DIRECTORY"),
         ("templates", "registration"),
     ] {
         let is_told = |line: &str| line.starts_with(&format!("!!  {what}: ")) && line.contains(mend);

@@ -19,7 +19,7 @@ pub(crate) struct Mail {
 }
 
 impl Mail {
-    fn parse(file: String, bytes: &[u8]) -> Self {
+    pub(super) fn parse(file: String, bytes: &[u8]) -> Self {
         let mail = MessageParser::default().parse(bytes).expect("a mail");
         let addresses = mail.to().map(mail_parser::Address::iter).into_iter().flatten();
         Self {

@@ -9,6 +9,7 @@ mod person;
 mod raw;
 mod runner;
 mod setup;
+mod smtp;
 mod stores;
 
 pub(crate) use answer::Answer;
@@ -20,4 +21,5 @@ pub(crate) use person::{BROWSER, PASSWORD, Person, other};
 pub(crate) use raw::RawConnection;
 pub(crate) use runner::{eventually, repeated, run, run_bare};
 pub(crate) use setup::Setup;
+pub(crate) use smtp::MailServer;
 pub(crate) use stores::StoreSet;

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use sealgate::{
     app::{Server, World},
-    config::{Config, Source, environment::Environment},
+    config::{Config, Source, environment::Environment, sms::SmsConfig},
     crypto::{password_hasher::HashCost, system_entropy::SystemEntropy},
     domain::clock::{ManualClock, Timestamp},
     http::server::Limits,
@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     /// Stores other than its own, as another process or a broken disk makes them.
     pub(crate) given_stores: Option<Stores>,
     pub(crate) stores: StoreSet,
+    /// With providers of mails and texts.
+    pub(crate) patience: Duration,
     folder: Arc<TempDir>,
 }
 
@@ -46,6 +48,7 @@ impl Setup {
             },
             given_stores: None,
             stores: stores.clone(),
+            patience: Duration::from_secs(10),
             folder: Arc::new(tempfile::tempdir().expect("a folder")),
         }
     }
@@ -74,6 +77,12 @@ impl Setup {
         let source = Source::from_pairs(own.into_iter().chain(self.pairs.clone()));
         let mut config = Config::load(&source).unwrap_or_else(|problems| panic!("{problems:?}"));
         config.passwords.cost = self.cost;
+        if let Some(smtp) = &mut config.mail.smtp {
+            smtp.patience = self.patience;
+        }
+        if let SmsConfig::Twilio(twilio) = &mut config.sms {
+            twilio.patience = self.patience;
+        }
         config.worker.relay_period = Duration::from_millis(100);
         config.worker.poll_period = Duration::from_millis(40);
         config.worker.heartbeat_period = Duration::from_millis(200);
