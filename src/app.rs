@@ -3,7 +3,13 @@
 //! [`Foundation`] is what server and worker have in common: stores, keys, the service and the queue. [`Server`] puts
 //! HTTP on it, and runs the jobs too unless told not to.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+mod adapters;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use tokio::{sync::mpsc::Receiver, task::JoinSet};
@@ -11,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::{
+    app::adapters::Opened,
     config::{Config, environment::Environment, sms::SmsConfig, tokens::TokenMethod},
     crypto::{
         kek::KekProvider,
@@ -26,17 +33,11 @@ use crate::{
         entropy::Entropy,
     },
     jobs::{
-        deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::JobQueue, schedule::every,
-        sms::Sms, smtp::Smtp, sqlite_queue::SqliteQueue, twilio::Twilio, worker,
+        deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::WorkQueue, schedule::every,
+        sms::Sms, smtp::Smtp, twilio::Twilio, worker,
     },
     service::{Core, UserTypeSettings, keyring, vault::Vault},
-    storage::{
-        Stores,
-        limits::Limits,
-        memory::{MemoryIdempotency, MemoryLimits},
-        outbox::MessageRef,
-        sqlite,
-    },
+    storage::{Stores, outbox::MessageRef},
     templates::Templates,
 };
 
@@ -65,29 +66,17 @@ pub struct Foundation {
     /// The service.
     pub core: Arc<Core>,
     /// The queue.
-    pub queue: SqliteQueue,
+    pub queue: Arc<dyn WorkQueue>,
     keks: Arc<dyn KekProvider>,
     handed: Receiver<MessageRef>,
-    embedded: Option<sqlite::SqliteStores>,
+    opened: Opened,
 }
 
 impl Foundation {
     /// Opens stores and keys. Whatever is wrong is said with its mend.
     pub async fn open(config: &Config, world: World) -> anyhow::Result<Self> {
-        make_private_folder(config.stores.data_dir.clone()).context("DATA_DIR can't be made")?;
-        let embedded = match world.stores {
-            Some(_) => None,
-            None => Some(
-                sqlite::open(&config.stores.data_dir)
-                    .await
-                    .context("the embedded store can't be opened")?,
-            ),
-        };
-        let stores = match (&embedded, world.stores) {
-            (Some(opened), _) => opened.stores(),
-            (None, Some(given)) => given,
-            (None, None) => anyhow::bail!("no store is configured"),
-        };
+        let opened = Opened::open(config, world.stores).await?;
+        let (stores, shared) = (opened.stores(), opened.shared());
         let keks = open_keks(config, &stores, &*world.clock).await?;
         let ring = keyring::establish(&stores, &*keks, &config.user_types.order, &*world.clock).await?;
         let ring = SharedKeyring::new(ring);
@@ -114,21 +103,20 @@ impl Foundation {
             clock: world.clock,
             entropy: world.entropy,
             hand_over: Arc::new(channel),
-            limits: config
-                .http
-                .rate_limits
-                .then(|| Arc::new(MemoryLimits::default()) as Arc<dyn Limits>),
-            idempotency: Arc::new(MemoryIdempotency::default()),
+            limits: config.http.rate_limits.then_some(shared.limits),
+            idempotency: shared.idempotency,
+            leases: shared.leases,
+            shared: shared.probe,
             user_types: user_types(config),
             stores,
         });
-        let queue = SqliteQueue::open(&config.stores.data_dir).await?;
+        let queue = opened.queue(config).await?;
         Ok(Self {
             core,
             queue,
             keks,
             handed,
-            embedded,
+            opened,
         })
     }
 
@@ -154,7 +142,7 @@ impl Foundation {
     }
 
     /// Starts what every process does beside its work: keys read again, messages handed over.
-    fn background(self, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> Option<sqlite::SqliteStores> {
+    fn background(self, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> Opened {
         let (core, keks) = (Arc::clone(&self.core), self.keks);
         tasks.spawn(every(keyring::REREAD, stop.clone(), move || {
             let (core, keks) = (Arc::clone(&core), Arc::clone(&keks));
@@ -165,24 +153,42 @@ impl Foundation {
                 }
             }
         }));
-        let queue: Arc<dyn JobQueue> = Arc::new(self.queue);
-        tasks.spawn(hand_over::run(self.core, queue, self.handed, stop.clone()));
-        self.embedded
+        tasks.spawn(hand_over::run(self.core, self.queue, self.handed, stop.clone()));
+        self.opened
+    }
+
+    /// Counts the servers that live: while Redis is away, each takes its share of every limit.
+    #[cfg(feature = "http")]
+    fn count_servers(&self, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
+        const PERIOD: Duration = Duration::from_secs(10);
+        let Opened::Production(opened) = &self.opened else {
+            return;
+        };
+        let (redis, servers) = (opened.redis.clone(), Arc::clone(&opened.servers));
+        let core = &self.core;
+        let id = crate::domain::ids::WorkerId::make(core.clock.now(), &*core.entropy);
+        tasks.spawn(every(PERIOD, stop.clone(), move || {
+            let (redis, servers, id) = (redis.clone(), Arc::clone(&servers), id.clone());
+            async move {
+                match redis.count_servers(id.as_str()).await {
+                    Ok(count) => servers.store(count, Ordering::Relaxed),
+                    Err(error) => tracing::debug!(%error, "the servers could not be counted"),
+                }
+            }
+        }));
     }
 }
 
 /// Runs jobs until `stop`: the separate worker process.
 pub async fn run_worker(config: &Config, world: World, stop: CancellationToken) -> anyhow::Result<()> {
     let foundation = Foundation::open(config, world).await?;
-    let (deliverer, queue) = (foundation.deliverer(config)?, foundation.queue.clone());
+    let (deliverer, queue) = (foundation.deliverer(config)?, Arc::clone(&foundation.queue));
     let mut tasks = JoinSet::new();
-    let embedded = foundation.background(&mut tasks, &stop);
+    let opened = foundation.background(&mut tasks, &stop);
     let worked = worker::run(deliverer, queue, config.worker, stop.clone()).await;
     stop.cancel();
     tasks.join_all().await;
-    if let Some(embedded) = embedded {
-        embedded.close().await;
-    }
+    opened.close().await;
     worked
 }
 
@@ -190,139 +196,21 @@ pub async fn run_worker(config: &Config, world: World, stop: CancellationToken) 
 pub use server::Server;
 
 #[cfg(feature = "http")]
-mod server {
-    use std::{fs::File, net::SocketAddr};
+mod server;
 
-    use anyhow::Context as _;
-    use tokio::{net::TcpListener, task::JoinHandle};
-
-    use super::{Arc, CancellationToken, Config, Duration, Foundation, JoinSet, Templates, World, sqlite, worker};
-    use crate::http::{
-        health::Health,
-        router,
-        server::{Limits, serve},
-    };
-
-    /// A server that listens.
-    pub struct Server {
-        /// Where.
-        pub address: SocketAddr,
-        health: Health,
-        /// Ends HTTP.
-        stop_http: CancellationToken,
-        /// Ends everything else, once HTTP has ended.
-        stop_rest: CancellationToken,
-        http: JoinHandle<std::io::Result<()>>,
-        worker: Option<JoinHandle<anyhow::Result<()>>>,
-        tasks: JoinSet<()>,
-        embedded: Option<sqlite::SqliteStores>,
-        _lock: File,
-    }
-
-    impl Server {
-        /// Opens everything and listens; answers once a request would be served.
-        pub async fn start(mut config: Config, world: World, limits: Limits) -> anyhow::Result<Self> {
-            let lock = super::lock(&config)?;
-            let listener = TcpListener::bind(config.http.address).await.with_context(|| {
-                format!(
-                    "HTTP_ADDR {} is in use or not of this machine; choose another port",
-                    config.http.address
-                )
-            })?;
-            let address = listener.local_addr()?;
-            if config.http.public_url.port() == Some(0) {
-                // Nobody said what people reach it by: links lead to the free port that was found.
-                let _ = config.http.public_url.set_port(Some(address.port()));
-            }
-            config.http.address = address;
-            let foundation = Foundation::open(&config, world).await?;
-            let (stop_http, stop_rest) = (CancellationToken::new(), CancellationToken::new());
-            let mut tasks = JoinSet::new();
-            let core = Arc::clone(&foundation.core);
-            let worker = if config.worker.is_inside {
-                let (deliverer, queue) = (foundation.deliverer(&config)?, foundation.queue.clone());
-                Some(tokio::spawn(worker::run(
-                    deliverer,
-                    queue,
-                    config.worker,
-                    stop_rest.clone(),
-                )))
-            } else {
-                None
-            };
-            let health = Health::new(Arc::clone(&core));
-            health.look(None).await;
-            tasks.spawn(health.clone().probe(stop_rest.clone()));
-            let templates = Arc::new(Templates::new(config.mail.templates_dir.clone()));
-            let endpoint = router::build(&config, core, health.clone(), templates, limits);
-            let http = tokio::spawn(serve(listener, endpoint, limits, stop_http.clone()));
-            let embedded = foundation.background(&mut tasks, &stop_rest);
-            Ok(Self {
-                address,
-                health,
-                stop_http,
-                stop_rest,
-                http,
-                worker,
-                tasks,
-                embedded,
-                _lock: lock,
-            })
-        }
-
-        /// Runs until `stop`, or until the worker inside fails; finishes what is in flight.
-        pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-            let failed = async {
-                match &mut self.worker {
-                    Some(worker) => worker.await,
-                    None => std::future::pending().await,
-                }
-            };
-            let ended_early = tokio::select! {
-                () = stop => None,
-                ended = failed => Some(ended),
-            };
-            let Some(ended) = ended_early else {
-                return self.shut_down().await;
-            };
-            self.worker = None;
-            tracing::error!(?ended, "the worker inside has ended; the server stops");
-            self.shut_down().await?;
-            // Not a success: who looks after the process should start it again.
-            anyhow::bail!("the worker inside has ended by itself")
-        }
-
-        /// Takes no more requests, finishes those in flight, then stops the jobs and closes the stores.
-        pub async fn shut_down(self) -> anyhow::Result<()> {
-            self.health.drain();
-            self.stop_http.cancel();
-            let served = self.http.await;
-            self.stop_rest.cancel();
-            if let Some(worker) = self.worker {
-                worker.await??;
-            }
-            self.tasks.join_all().await;
-            if let Some(embedded) = self.embedded {
-                embedded.close().await;
-            }
-            served??;
-            // Time for the last log lines of connections that were cut off.
-            tokio::time::sleep(Duration::ZERO).await;
-            Ok(())
-        }
-    }
-}
-
-/// One server per folder: two would each believe that the embedded store's revocations are its own.
+/// One server per folder of the embedded store: two would each count their own attempts. In production nothing lies there.
 #[cfg(feature = "http")]
-fn lock(config: &Config) -> anyhow::Result<std::fs::File> {
+fn lock(config: &Config) -> anyhow::Result<Option<std::fs::File>> {
+    if config.stores.production.is_some() {
+        return Ok(None);
+    }
     make_private_folder(config.stores.data_dir.clone()).context("DATA_DIR can't be made")?;
     let path = config.stores.data_dir.join("server.lock");
     let file = std::fs::File::create(&path).context("DATA_DIR can't be written")?;
     file.try_lock().map_err(|_| {
         anyhow::anyhow!("another server runs on this DATA_DIR; stop it, or set DATA_DIR to another folder")
     })?;
-    Ok(file)
+    Ok(Some(file))
 }
 
 async fn open_keks(config: &Config, stores: &Stores, clock: &dyn Clock) -> anyhow::Result<Arc<dyn KekProvider>> {

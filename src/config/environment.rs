@@ -36,7 +36,7 @@ impl Environment {
             "Write `development`, `staging` or `production`",
         );
         let is_reachable = !http.address.ip().is_loopback();
-        if !is_said && (is_reachable || stores.mongo.is_some()) {
+        if !is_said && (is_reachable || stores.production.is_some()) {
             let says = "must be set when the service listens beyond loopback or uses MONGO_URL";
             reader.report(
                 "ENVIRONMENT",

@@ -258,4 +258,32 @@ mod tests {
             assert!(said.contains(&name), "{name}: {said:?}");
         }
     }
+
+    #[test]
+    fn mongodb_and_redis_are_set_together() {
+        let mongo = ("MONGO_URL", "mongodb://db.example/");
+        for (pairs, name) in [
+            (&[mongo][..], "REDIS_URL"),
+            (&[("REDIS_URL", "redis://cache.example")], "MONGO_URL"),
+            (&[("REDIS_HOST", "cache.example")], "MONGO_URL"),
+            (&[mongo, ("REDIS_URL", "http://cache.example")], "REDIS_URL"),
+            (&[mongo, ("REDIS_URL", "redis+sentinel://cache.example")], "REDIS_URL"),
+        ] {
+            let staged = [&[("ENVIRONMENT", "staging")], pairs].concat();
+            assert_eq!(names(&load(&staged).expect_err(name)), [name], "{pairs:?}");
+        }
+        assert_eq!(
+            names(&load(&[mongo, ("REDIS_HOST", "cache.example")]).expect_err("unsaid")),
+            ["ENVIRONMENT"]
+        );
+        let by_host = [
+            ("ENVIRONMENT", "staging"),
+            mongo,
+            ("REDIS_HOST", "cache.example"),
+            ("REDIS_PORT", "6380"),
+            ("REDIS_PASSWORD", "p@ss"),
+        ];
+        let production = load(&by_host).expect("valid").stores.production.expect("both");
+        assert_eq!(production.redis.url.expose(), "redis://:p%40ss@cache.example:6380");
+    }
 }

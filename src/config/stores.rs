@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use url::Url;
+
 use crate::{config::source::Reader, domain::private::Private};
 
 /// Settings of the stores.
@@ -11,8 +13,17 @@ pub struct StoresConfig {
     pub data_dir: PathBuf,
     /// The key-encryption keys.
     pub kek_file: PathBuf,
-    /// The production stores.
-    pub mongo: Option<MongoConfig>,
+    /// The production stores; none is the embedded default.
+    pub production: Option<ProductionStores>,
+}
+
+/// Both or neither.
+#[derive(Debug)]
+pub struct ProductionStores {
+    /// Records and keys.
+    pub mongo: MongoConfig,
+    /// What servers share beside them.
+    pub redis: RedisConfig,
 }
 
 /// Settings of MongoDB.
@@ -26,6 +37,68 @@ pub struct MongoConfig {
     pub keys_database: String,
 }
 
+/// Settings of Redis.
+#[derive(Debug)]
+pub struct RedisConfig {
+    /// `redis://` or `rediss://`; holds a password.
+    pub url: Private,
+    /// A certificate authority beside those of the system, as PEM.
+    pub authority: Option<Vec<u8>>,
+    /// What key names begin with.
+    pub prefix: String,
+}
+
+impl RedisConfig {
+    /// `REDIS_URL`, or the old services' host and port.
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let authority = reader
+            .text("REDIS_CA_FILE")
+            .and_then(|path| match std::fs::read(path.trim()) {
+                Ok(pem) => Some(pem),
+                Err(error) => {
+                    let says = format!("names a file that can't be read ({})", error.kind());
+                    reader.report(
+                        "REDIS_CA_FILE",
+                        says,
+                        "Name a PEM file with the authority's certificate",
+                    );
+                    None
+                }
+            });
+        let port: u16 = reader.parse("REDIS_PORT", 6379, "Write a port, for example `6379`");
+        let password = reader.secret("REDIS_PASSWORD");
+        let url = match (reader.secret("REDIS_URL"), reader.text("REDIS_HOST")) {
+            (Some(url), _) => {
+                if !["redis://", "rediss://"]
+                    .iter()
+                    .any(|scheme| url.expose().starts_with(scheme))
+                {
+                    let mend = "Write, for example, `rediss://:password@redis.internal:6379`; one server, no Sentinel, no Cluster";
+                    reader.report("REDIS_URL", "is no redis:// or rediss:// URL", mend);
+                }
+                url
+            }
+            (None, Some(host)) => {
+                let mut url = Url::parse(&format!("redis://{}:{port}", host.trim())).ok();
+                if let (Some(url), Some(password)) = (&mut url, &password) {
+                    let _ = url.set_password(Some(password.expose()));
+                }
+                let Some(url) = url else {
+                    reader.report("REDIS_HOST", "is no host name", "Write a name or an address");
+                    return None;
+                };
+                Private::new(url.into())
+            }
+            (None, None) => return None,
+        };
+        Some(Self {
+            url,
+            authority,
+            prefix: reader.text("REDIS_PREFIX").unwrap_or("sg:").trim().to_owned(),
+        })
+    }
+}
+
 impl StoresConfig {
     pub(in crate::config) fn read(reader: &mut Reader<'_>) -> Self {
         let data_dir = PathBuf::from(reader.text("DATA_DIR").unwrap_or("data"));
@@ -33,30 +106,25 @@ impl StoresConfig {
             .text("KEK_FILE")
             .map_or_else(|| data_dir.join("kek.keys"), PathBuf::from);
         let mongo_url = reader.secret("MONGO_URL");
-        let has_redis = reader.secret("REDIS_URL").is_some() || reader.text("REDIS_HOST").is_some();
+        let redis = RedisConfig::read(reader);
         let name = |variable, default: &str| reader.text(variable).unwrap_or(default).to_owned();
         let (database, keys_database) = (name("MONGO_DB", "sealgate"), name("MONGO_KEYS_DB", "sealgate_keys"));
-        match (&mongo_url, has_redis) {
-            (Some(_), true) => reader.report(
-                "MONGO_URL",
-                "needs the Redis adapters, which this version does not have yet",
-                "Unset MONGO_URL and REDIS_URL to run on the embedded store",
-            ),
-            (Some(_), false) => {
+        match (&mongo_url, &redis) {
+            (Some(_), None) => {
                 reader.report(
                     "REDIS_URL",
                     "is missing beside MONGO_URL",
                     "Set both, or neither for the embedded store",
                 );
             }
-            (None, true) => {
+            (None, Some(_)) => {
                 reader.report(
                     "MONGO_URL",
                     "is missing beside REDIS_URL",
                     "Set both, or neither for the embedded store",
                 );
             }
-            (None, false) => {}
+            (Some(_), Some(_)) | (None, None) => {}
         }
         if database == keys_database {
             reader.report(
@@ -65,15 +133,18 @@ impl StoresConfig {
                 "Keys need a database of their own",
             );
         }
-        let mongo = mongo_url.map(|url| MongoConfig {
-            url,
-            database,
-            keys_database,
+        let production = mongo_url.zip(redis).map(|(url, redis)| ProductionStores {
+            mongo: MongoConfig {
+                url,
+                database,
+                keys_database,
+            },
+            redis,
         });
         Self {
             data_dir,
             kek_file,
-            mongo,
+            production,
         }
     }
 }

@@ -28,6 +28,7 @@ const WORKER_SILENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     database: ServiceHealth,
+    redis: ServiceHealth,
     email: ServiceHealth,
     sms: ServiceHealth,
     response_time: Duration,
@@ -50,6 +51,7 @@ impl Health {
         let unknown = ServiceHealth::Unknown;
         let seen = Seen {
             database: unknown,
+            redis: unknown,
             email: unknown,
             sms: unknown,
             response_time: Duration::ZERO,
@@ -96,17 +98,36 @@ impl Health {
                 ServiceHealth::Down
             }
         };
+        let redis = self.look_at_shared().await;
         let response_time = began.elapsed();
         let (email, sms) = self.look_at_workers().await;
         let (memory_bytes, cpu_percent) = system.map(usage).unwrap_or_default();
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Seen {
             database,
+            redis,
             email,
             sms,
             response_time,
             memory_bytes,
             cpu_percent,
         };
+    }
+
+    async fn look_at_shared(&self) -> ServiceHealth {
+        let Some(shared) = &self.core.shared else {
+            return ServiceHealth::Disabled;
+        };
+        match timeout(PATIENCE, shared.probe()).await {
+            Ok(Ok(())) => ServiceHealth::Healthy,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "Redis can't be used; limits are counted by each server alone");
+                ServiceHealth::Down
+            }
+            Err(_) => {
+                tracing::error!("Redis does not answer; limits are counted by each server alone");
+                ServiceHealth::Down
+            }
+        }
     }
 
     async fn look_at_workers(&self) -> (ServiceHealth, ServiceHealth) {
@@ -168,9 +189,10 @@ fn answer(is_good: bool, body: &serde_json::Value) -> Response {
 fn show(Data(health): Data<&Health>) -> Response {
     let seen = health.seen();
     let is_draining = health.is_draining.load(Ordering::Relaxed);
+    let works = |health| matches!(health, ServiceHealth::Healthy | ServiceHealth::Disabled);
     let status = match (seen.database, seen.email) {
         (ServiceHealth::Healthy, _) if is_draining => "draining",
-        (ServiceHealth::Healthy, ServiceHealth::Healthy | ServiceHealth::Disabled) => "healthy",
+        (ServiceHealth::Healthy, email) if works(email) && works(seen.redis) => "healthy",
         (ServiceHealth::Healthy, _) => "degraded",
         _ => "down",
     };
@@ -187,7 +209,7 @@ fn show(Data(health): Data<&Health>) -> Response {
             "timestamp": health.core.clock.now().to_string(),
             "services": {
                 "database": seen.database.as_str(),
-                "redis": ServiceHealth::Disabled.as_str(),
+                "redis": seen.redis.as_str(),
                 "email": seen.email.as_str(),
                 "sms": seen.sms.as_str(),
             },

@@ -21,6 +21,7 @@ pub mod notices;
 pub mod outcome;
 pub mod phone_code;
 pub mod queue;
+pub mod redis_queue;
 pub mod relay;
 pub mod requests;
 pub mod schedule;

@@ -55,7 +55,7 @@ impl HoldsOutbox for RequestRecord {
 }
 
 /// One round over every user type. Answers how many messages it handed over.
-pub async fn relay(core: &Core, queue: &dyn JobQueue) -> Result<usize, Failure> {
+pub async fn relay(core: &Core, queue: &(impl JobQueue + ?Sized)) -> Result<usize, Failure> {
     let now = core.clock.now();
     let mut handed = 0;
     for user_type in core.user_types.keys() {
@@ -71,7 +71,7 @@ pub async fn relay(core: &Core, queue: &dyn JobQueue) -> Result<usize, Failure> 
 }
 
 /// Hands over one message that was just stored.
-pub async fn hand_over(core: &Core, queue: &dyn JobQueue, message: &MessageRef) -> Result<usize, Failure> {
+pub async fn hand_over(core: &Core, queue: &(impl JobQueue + ?Sized), message: &MessageRef) -> Result<usize, Failure> {
     let (now, user_type) = (core.clock.now(), &message.user_type);
     let Some(id) = &message.account_id else {
         let requests = vec![message.message_id.clone()];
@@ -84,7 +84,7 @@ pub async fn hand_over(core: &Core, queue: &dyn JobQueue, message: &MessageRef) 
 
 async fn relay_each<R: HoldsOutbox>(
     port: &(impl Documents<R> + ?Sized),
-    queue: &dyn JobQueue,
+    queue: &(impl JobQueue + ?Sized),
     user_type: &UserType,
     ids: Vec<R::Id>,
     now: Timestamp,

@@ -28,8 +28,21 @@ pub async fn every<F: Future<Output = ()>>(period: Duration, stop: CancellationT
     }
 }
 
+/// Whether this worker does `job` in this period: one of all that run does. Nobody knows while the leases are away: then
+/// each does it.
+pub async fn is_ours(deliverer: &Deliverer, job: &'static str, period: Duration) -> bool {
+    // A little less than the period: the next tick must not meet this one's lease.
+    match deliverer.core.leases.take(job, period.mul_f32(0.8)).await {
+        Ok(is_ours) => is_ours,
+        Err(error) => {
+            tracing::debug!(%error, job, "done without a lease");
+            true
+        }
+    }
+}
+
 /// One round of the relay.
-pub async fn relay_round(deliverer: &Deliverer, queue: &dyn JobQueue) {
+pub async fn relay_round(deliverer: &Deliverer, queue: &(impl JobQueue + ?Sized)) {
     if let Err(error) = relay(&deliverer.core, queue).await {
         tracing::warn!(%error, "the relay could not look at every outbox");
     }

@@ -18,21 +18,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::jobs::{
     deliver::Deliverer,
-    queue::{Job, JobQueue, QueueError},
+    queue::{CONCURRENCY, Job, JobQueue, QueueError, SHUTDOWN, WorkQueue, deliver, unavailable},
     ticks::Ticks,
 };
 
 const QUEUE: &str = "sealgate:messages";
 /// A killed worker's job is free again after this and one missed heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-const CONCURRENCY: usize = 8;
 /// For how long finished jobs are kept.
 const KEEP_FINISHED: Duration = Duration::from_hours(1);
-const SHUTDOWN: Duration = Duration::from_secs(15);
-
-fn unavailable(error: impl std::fmt::Display) -> QueueError {
-    QueueError(error.to_string())
-}
 
 /// The queue's file, for pushing and for working.
 #[derive(Clone)]
@@ -67,9 +61,11 @@ impl SqliteQueue {
             storage,
         })
     }
+}
 
-    /// Runs jobs until `stop`; waits for those under way.
-    pub async fn work(
+#[async_trait]
+impl WorkQueue for SqliteQueue {
+    async fn work(
         &self,
         name: &str,
         poll: Duration,
@@ -86,7 +82,7 @@ impl SqliteQueue {
                     .data(Arc::clone(&deliverer))
                     .concurrency(CONCURRENCY)
                     .parallelize(tokio::spawn)
-                    .build(run)
+                    .build(deliver)
             });
         let stopped = async move {
             stop.cancelled().await;
@@ -95,20 +91,13 @@ impl SqliteQueue {
         monitor.run_with_signal(stopped).await.map_err(unavailable)
     }
 
-    /// Removes finished jobs.
-    pub async fn vacuum(&self) -> Result<usize, QueueError> {
+    async fn vacuum(&self) -> Result<usize, QueueError> {
         self.storage
             .clone()
             .vacuum_before(KEEP_FINISHED)
             .await
             .map_err(unavailable)
     }
-}
-
-/// The job always succeeds for apalis: what became of the message stands in the outbox.
-async fn run(job: Job, deliverer: Data<Arc<Deliverer>>) -> Result<(), BoxDynError> {
-    deliverer.run(&job).await;
-    Ok(())
 }
 
 #[async_trait]

@@ -10,15 +10,15 @@ use crate::{
     domain::ids::WorkerId,
     jobs::{
         deliver::Deliverer,
-        schedule::{beat, every, relay_round, sweep_round},
-        sqlite_queue::SqliteQueue,
+        queue::WorkQueue,
+        schedule::{beat, every, is_ours, relay_round, sweep_round},
     },
 };
 
 /// Runs until `stop`; what is under way is finished, and the worker's sign of life is taken down.
 pub async fn run(
     deliverer: Arc<Deliverer>,
-    queue: SqliteQueue,
+    queue: Arc<dyn WorkQueue>,
     config: WorkerConfig,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -26,10 +26,14 @@ pub async fn run(
     let worker = WorkerId::make(core.clock.now(), &*core.entropy);
     let mut periodic = JoinSet::new();
     {
-        let (deliverer, queue) = (Arc::clone(&deliverer), queue.clone());
+        let (deliverer, queue) = (Arc::clone(&deliverer), Arc::clone(&queue));
         periodic.spawn(every(config.relay_period, stop.clone(), move || {
-            let (deliverer, queue) = (Arc::clone(&deliverer), queue.clone());
-            async move { relay_round(&deliverer, &queue).await }
+            let (deliverer, queue) = (Arc::clone(&deliverer), Arc::clone(&queue));
+            async move {
+                if is_ours(&deliverer, "relay", config.relay_period).await {
+                    relay_round(&deliverer, &*queue).await;
+                }
+            }
         }));
     }
     {
@@ -40,10 +44,13 @@ pub async fn run(
         }));
     }
     {
-        let (deliverer, queue) = (Arc::clone(&deliverer), queue.clone());
+        let (deliverer, queue) = (Arc::clone(&deliverer), Arc::clone(&queue));
         periodic.spawn(every(config.sweep_period, stop.clone(), move || {
-            let (deliverer, queue) = (Arc::clone(&deliverer), queue.clone());
+            let (deliverer, queue) = (Arc::clone(&deliverer), Arc::clone(&queue));
             async move {
+                if !is_ours(&deliverer, "sweep", config.sweep_period).await {
+                    return;
+                }
                 sweep_round(&deliverer).await;
                 if let Err(error) = queue.vacuum().await {
                     tracing::warn!(%error, "finished jobs were not removed");

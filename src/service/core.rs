@@ -9,7 +9,7 @@ use crate::{
         user_type::UserType,
     },
     service::vault::Vault,
-    storage::{Stores, idempotency::Idempotency, limits::Limits, outbox::HandOver},
+    storage::{Probe, Stores, idempotency::Idempotency, leases::Leases, limits::Limits, outbox::HandOver},
 };
 
 /// What an operator may set per user type.
@@ -47,6 +47,10 @@ pub struct Core {
     pub limits: Option<Arc<dyn Limits>>,
     /// Requests that were sent under a key.
     pub idempotency: Arc<dyn Idempotency>,
+    /// Who does what is due by the clock.
+    pub leases: Arc<dyn Leases>,
+    /// Whether what servers share beside the database can be used; none where there is one server.
+    pub shared: Option<Arc<dyn Probe>>,
     /// The populations and their settings.
     pub user_types: BTreeMap<UserType, UserTypeSettings>,
 }

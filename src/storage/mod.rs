@@ -22,6 +22,7 @@ pub mod encoding;
 pub mod heartbeats;
 pub mod idempotency;
 pub mod keyring;
+pub mod leases;
 pub mod limits;
 pub mod memory;
 pub mod outbox;
@@ -32,6 +33,8 @@ pub mod sessions;
 
 #[cfg(feature = "mongo")]
 pub mod mongo;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -9,7 +9,13 @@
 //! set, and `cases_once!` a single one, for what depends on the configuration or on HTTP alone: those start the service
 //! by themselves.
 
-#![cfg(all(feature = "http", feature = "jobs", feature = "sqlite", feature = "mongo"))]
+#![cfg(all(
+    feature = "http",
+    feature = "jobs",
+    feature = "sqlite",
+    feature = "mongo",
+    feature = "redis"
+))]
 
 #[path = "../support/api/mod.rs"]
 mod support;

@@ -7,7 +7,7 @@
 //! An async function in the file named like the port, and its name in the list below; one that is not listed does not
 //! compile without a warning.
 
-#![cfg(all(feature = "sqlite", feature = "mongo"))]
+#![cfg(all(feature = "sqlite", feature = "mongo", feature = "redis"))]
 
 #[path = "../support/records.rs"]
 mod records;
@@ -26,6 +26,7 @@ mod probe;
 mod registrations;
 mod requests;
 mod sessions;
+mod shared;
 
 /// Makes a test of every case for every adapter.
 macro_rules! conformance {
@@ -120,4 +121,27 @@ conformance! {
     probe {
         a_sound_store_passes_however_often_it_is_asked
     }
+}
+
+/// The same of what servers share.
+macro_rules! shared_conformance {
+    ($($case:ident)+) => {
+        shared_conformance!(@adapter memory $($case)+);
+        shared_conformance!(@adapter redis $($case)+);
+    };
+    (@adapter $adapter:ident $($case:ident)+) => {
+        mod $adapter {$(
+            #[test]
+            fn $case() {
+                crate::shared::$adapter(crate::shared::$case);
+            }
+        )+}
+    };
+}
+
+shared_conformance! {
+    of_fifty_attempts_of_two_servers_the_burst_is_allowed
+    every_answer_is_the_rules
+    of_fifty_that_begin_one_request_one_is_first
+    a_request_is_remembered_until_its_end_or_forgotten
 }

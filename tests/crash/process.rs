@@ -112,6 +112,8 @@ impl Process {
             hand_over: Arc::new(hand_over),
             limits: None,
             idempotency: Arc::new(MemoryIdempotency::default()),
+            leases: Arc::new(sealgate::storage::memory::FreeLeases),
+            shared: None,
             user_types: user_types
                 .map(|user_type| (user_type, UserTypeSettings::default()))
                 .collect(),

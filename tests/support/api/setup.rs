@@ -74,7 +74,7 @@ impl Setup {
             ("DOCS", "off"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let source = Source::from_pairs(own.into_iter().chain(self.pairs.clone()));
+        let source = Source::from_pairs(own.into_iter().chain(self.stores.settings()).chain(self.pairs.clone()));
         let mut config = Config::load(&source).unwrap_or_else(|problems| panic!("{problems:?}"));
         config.passwords.cost = self.cost;
         if let Some(smtp) = &mut config.mail.smtp {
@@ -98,14 +98,10 @@ impl Setup {
         }
         let (outbox, kek_file) = (config.mail.directory.clone(), config.stores.kek_file.clone());
         let user_types = config.user_types.order.clone();
-        let given_stores = match &self.given_stores {
-            Some(given) => Some(given.clone()),
-            None => self.stores.for_service(&user_types).await,
-        };
         let world = World {
             clock: Arc::clone(&self.clock) as Arc<_>,
             entropy: Arc::new(SystemEntropy),
-            stores: given_stores,
+            stores: self.given_stores.clone(),
         };
         let server = Server::start(config, world, self.limits).await?;
         Ok(TestApp::new(self.clone(), server, outbox, kek_file, user_types))

@@ -23,7 +23,8 @@ use sealgate::{
 pub(crate) enum StoreSet {
     /// The embedded one: two files in the service's own folder.
     Sqlite,
-    /// Two databases of the server that `TEST_MONGO_URL` names.
+    /// Two databases of the server that `TEST_MONGO_URL` names, and keys of their own in the Redis that
+    /// `TEST_REDIS_URL` names.
     Mongo {
         /// Of that server.
         url: String,
@@ -60,12 +61,22 @@ impl StoreSet {
         Self::Mongo { url, name, used }
     }
 
-    /// What the service is handed; nothing where it opens the store by itself.
-    pub(super) async fn for_service(&self, user_types: &[UserType]) -> Option<Stores> {
-        match self {
-            Self::Sqlite => None,
-            Self::Mongo { .. } => Some(self.open(Path::new(""), user_types).await),
-        }
+    /// The settings that lead a service to it.
+    pub(crate) fn settings(&self) -> Vec<(String, String)> {
+        let Self::Mongo { url, name, .. } = self else {
+            return Vec::new();
+        };
+        let [database, keys_database] = databases(name);
+        [
+            ("ENVIRONMENT", "development".to_owned()),
+            ("MONGO_URL", url.clone()),
+            ("MONGO_DB", database),
+            ("MONGO_KEYS_DB", keys_database),
+            ("REDIS_URL", test_redis_url()),
+            ("REDIS_PREFIX", format!("{name}:")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
     }
 
     /// Opens the store once more, as another process would. `folder` is that of the service.
@@ -94,6 +105,18 @@ impl StoreSet {
         };
         let client = mongodb::Client::with_uri_str(url).await.expect("a client");
         let used = used.lock().expect("no panic while it is held").clone();
+        let redis = redis::Client::open(test_redis_url()).expect("a client");
+        let mut redis = redis.get_multiplexed_async_connection().await.expect("Redis answers");
+        for name in &used {
+            let keys: Vec<String> = redis::cmd("KEYS")
+                .arg(format!("{name}:*"))
+                .query_async(&mut redis)
+                .await
+                .expect("keys");
+            if !keys.is_empty() {
+                let _: () = redis::cmd("DEL").arg(keys).query_async(&mut redis).await.expect("gone");
+            }
+        }
         for database in used.iter().flat_map(|name| databases(name)) {
             client.database(&database).drop().await.expect("drops");
         }
@@ -110,5 +133,13 @@ fn test_mongo_url() -> String {
     std::env::var("TEST_MONGO_URL").expect(
         "TEST_MONGO_URL must name a MongoDB server to test against: run scripts/test, which starts one, or start \
          scripts/mongo-test-server and set it to the URL that it prints",
+    )
+}
+
+#[expect(clippy::disallowed_methods, reason = "names the server that the tests run against")]
+fn test_redis_url() -> String {
+    std::env::var("TEST_REDIS_URL").expect(
+        "TEST_REDIS_URL must name a Redis server to test against: run scripts/test, which starts one, or start \
+         redis-server and set it to its URL",
     )
 }

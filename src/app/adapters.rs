@@ -1,0 +1,131 @@
+//! Which adapters stand behind the ports: the embedded ones, those of production, or a test's own.
+
+use std::sync::{Arc, atomic::AtomicU32};
+
+use anyhow::Context as _;
+
+use crate::{
+    app::make_private_folder,
+    config::Config,
+    domain::private::Private,
+    jobs::{queue::WorkQueue, redis_queue::RedisQueue, sqlite_queue::SqliteQueue},
+    storage::{
+        Probe, Stores,
+        idempotency::Idempotency,
+        leases::Leases,
+        limits::Limits,
+        memory::{FreeLeases, MemoryIdempotency, MemoryLimits, SharedLimits},
+        mongo, redis, sqlite,
+    },
+};
+
+/// What is behind the ports, to be closed at the end.
+pub(super) enum Opened {
+    /// SQLite, and what a single server keeps in its memory.
+    Embedded(sqlite::SqliteStores),
+    /// MongoDB and Redis.
+    Production(Box<Production>),
+    /// A test's own.
+    Given(Stores),
+}
+
+pub(super) struct Production {
+    mongo: mongo::MongoStores,
+    pub(super) redis: redis::RedisShared,
+    /// How many servers were seen last.
+    pub(super) servers: Arc<AtomicU32>,
+}
+
+/// What servers share beside the database.
+pub(super) struct Shared {
+    pub(super) limits: Arc<dyn Limits>,
+    pub(super) idempotency: Arc<dyn Idempotency>,
+    pub(super) leases: Arc<dyn Leases>,
+    pub(super) probe: Option<Arc<dyn Probe>>,
+}
+
+impl Opened {
+    pub(super) async fn open(config: &Config, given: Option<Stores>) -> anyhow::Result<Self> {
+        if let Some(given) = given {
+            make_private_folder(config.stores.data_dir.clone()).context("DATA_DIR can't be made")?;
+            return Ok(Self::Given(given));
+        }
+        let Some(production) = &config.stores.production else {
+            make_private_folder(config.stores.data_dir.clone()).context("DATA_DIR can't be made")?;
+            let opened = sqlite::open(&config.stores.data_dir).await;
+            return Ok(Self::Embedded(opened.context("the embedded store can't be opened")?));
+        };
+        let options = mongo::MongoOptions {
+            database: production.mongo.database.clone(),
+            keys_database: production.mongo.keys_database.clone(),
+            ..mongo::MongoOptions::new(
+                Private::new(production.mongo.url.expose().to_owned()),
+                config.user_types.order.clone(),
+            )
+        };
+        let mongo = mongo::open(&options)
+            .await
+            .context("MONGO_URL: MongoDB can't be used")?;
+        let redis = redis::open(&redis::RedisOptions {
+            url: Private::new(production.redis.url.expose().to_owned()),
+            authority: production.redis.authority.clone(),
+            prefix: production.redis.prefix.clone(),
+        })
+        .await
+        .context("REDIS_URL: Redis can't be used")?;
+        if let Some(problem) = redis.misconfiguration().await? {
+            tracing::warn!("{problem}");
+        }
+        Ok(Self::Production(Box::new(Production {
+            mongo,
+            redis,
+            servers: Arc::default(),
+        })))
+    }
+
+    pub(super) fn stores(&self) -> Stores {
+        match self {
+            Self::Embedded(opened) => opened.stores(),
+            Self::Production(opened) => opened.mongo.stores(),
+            Self::Given(given) => given.clone(),
+        }
+    }
+
+    pub(super) fn shared(&self) -> Shared {
+        match self {
+            Self::Production(opened) => Shared {
+                limits: Arc::new(SharedLimits::new(
+                    Arc::new(opened.redis.limits()),
+                    Arc::clone(&opened.servers),
+                )),
+                idempotency: Arc::new(opened.redis.idempotency()),
+                leases: Arc::new(opened.redis.leases()),
+                probe: Some(Arc::new(opened.redis.clone())),
+            },
+            Self::Embedded(_) | Self::Given(_) => Shared {
+                limits: Arc::new(MemoryLimits::default()),
+                idempotency: Arc::new(MemoryIdempotency::default()),
+                leases: Arc::new(FreeLeases),
+                probe: None,
+            },
+        }
+    }
+
+    pub(super) async fn queue(&self, config: &Config) -> anyhow::Result<Arc<dyn WorkQueue>> {
+        Ok(match self {
+            Self::Production(opened) => {
+                let (connection, name) = opened.redis.for_queue().await?;
+                Arc::new(RedisQueue::new(connection, &name))
+            }
+            Self::Embedded(_) | Self::Given(_) => Arc::new(SqliteQueue::open(&config.stores.data_dir).await?),
+        })
+    }
+
+    pub(super) async fn close(self) {
+        match self {
+            Self::Embedded(opened) => opened.close().await,
+            Self::Production(opened) => opened.mongo.close().await,
+            Self::Given(_) => {}
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What servers share beside the database: Redis 7 or later. Nothing in it is the truth of anything that may not be
+//! lost: counters, remembered requests, leases, and caches that follow the database.
+//!
+//! Key names begin with a prefix (`sg:`) and hold digests and ids only:
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `rl:<hex of a keyed digest>` | string | a bucket: the theoretical arrival time, in milliseconds |
+//! | `id:<hex of a keyed digest>` | hash | a remembered request |
+//! | `lease:<job>` | string | who does what is due by the clock in this period |
+//! | `servers` | sorted set | servers by when they were last seen |
+//! | `jobs:…` | | the queue's own (apalis) |
+//!
+//! Every command ends within [`PATIENCE`]. A connection that broke is made again by itself; what was asked meanwhile is
+//! [`StoreError::Unavailable`]. What the service then does stands with each port.
+
+mod connection;
+mod idempotency;
+mod leases;
+mod limits;
+mod servers;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::{Client, aio::ConnectionManager};
+
+pub use self::{idempotency::RedisIdempotency, leases::RedisLeases, limits::RedisLimits};
+use crate::{
+    domain::private::Private,
+    storage::{Probe, StoreError, redis::connection::Connection},
+};
+
+/// How long one command may take. A request may need several.
+pub const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Where Redis is.
+#[derive(Debug)]
+pub struct RedisOptions {
+    /// `redis://` or `rediss://` (TLS), with user and password where they are needed.
+    pub url: Private,
+    /// A certificate authority beside those of the system, as PEM.
+    pub authority: Option<Vec<u8>>,
+    /// What key names begin with.
+    pub prefix: String,
+}
+
+/// The open connection. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RedisShared {
+    connection: Connection,
+    client: Client,
+}
+
+/// Connects.
+pub async fn open(options: &RedisOptions) -> Result<RedisShared, StoreError> {
+    let client = connection::client(options)?;
+    let connection = Connection::open(&client, &options.prefix, PATIENCE).await?;
+    Ok(RedisShared { connection, client })
+}
+
+impl RedisShared {
+    /// Buckets that all servers count in.
+    #[must_use]
+    pub fn limits(&self) -> RedisLimits {
+        RedisLimits::new(self.connection.clone())
+    }
+
+    /// Requests that all servers remember.
+    #[must_use]
+    pub fn idempotency(&self) -> RedisIdempotency {
+        RedisIdempotency::new(self.connection.clone())
+    }
+
+    /// Who does what is due by the clock.
+    #[must_use]
+    pub fn leases(&self) -> RedisLeases {
+        RedisLeases::new(self.connection.clone())
+    }
+
+    /// For the queue: a connection of its own with more patience, for its scripts touch many keys; and what its key names
+    /// begin with.
+    pub async fn for_queue(&self) -> Result<(ConnectionManager, String), StoreError> {
+        let connection = Connection::open(&self.client, "", Duration::from_secs(5)).await?;
+        Ok((connection.manager(), self.connection.key("jobs")))
+    }
+
+    /// Notes that `server` lives, and answers how many do.
+    pub async fn count_servers(&self, server: &str) -> Result<u32, StoreError> {
+        servers::count_servers(&self.connection, server).await
+    }
+
+    /// What is wrong with Redis's settings, with its mend: an eviction policy would drop remembered requests, counters and
+    /// jobs when memory is short.
+    pub async fn misconfiguration(&self) -> Result<Option<String>, StoreError> {
+        let memory: String = self.connection.ask(redis::cmd("INFO").arg("memory")).await?;
+        let policy = memory
+            .lines()
+            .find_map(|line| line.strip_prefix("maxmemory_policy:"))
+            .map_or("noeviction", str::trim);
+        Ok((policy != "noeviction")
+            .then(|| format!("Redis evicts keys when memory is short ({policy}); set maxmemory-policy to noeviction")))
+    }
+}
+
+#[async_trait]
+impl Probe for RedisShared {
+    async fn probe(&self) -> Result<(), StoreError> {
+        let key = self.connection.key("probe");
+        self.connection
+            .ask(redis::cmd("SET").arg(key).arg(1).arg("PX").arg(1000))
+            .await
+    }
+}
