@@ -13,6 +13,7 @@ pub mod audit;
 pub mod challenge;
 pub mod clock;
 pub mod code;
+mod common_passwords;
 pub mod country;
 pub mod email;
 pub mod entropy;

@@ -10,16 +10,20 @@
 //!   part of the e-mail address, each whole and cut at what is neither letter nor digit, from 4 code points on. A
 //!   password that contains one, in any case, is refused when fewer than 8 code points are left after all of them
 //!   are taken out. `Sealgate2024!` goes; `sealgate reminds me of otters` stays.
+//! - Both: not a common password (`common_passwords.rs`), dressed up or not.
 //!
-//! To add a rule, add a variant to [`PasswordError`] and one line in `violations`. The blocklist of common and
-//! breached passwords plugs in there too, as one more argument of [`Password::parse_new`].
+//! To add a rule, add a variant to [`PasswordError`] and one line in `violations`. A list of breached passwords plugs in
+//! there too, as one more argument of [`Password::parse_new`].
 
 use std::{fmt, mem};
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use zeroize::Zeroizing;
 
-use crate::domain::private::{Private, Refusal};
+use crate::domain::{
+    common_passwords::is_common,
+    private::{Private, Refusal},
+};
 
 const MAX_CODE_POINTS: usize = 128;
 const MAX_CHECKED_BYTES: usize = 4096;
@@ -83,6 +87,7 @@ impl PasswordPolicy {
             (lacks(char::is_numeric), PasswordError::NoDigit),
             (lacks(is_other), PasswordError::NoOther),
             (is_mostly_context(text, context), PasswordError::ContextWord),
+            (is_common(text), PasswordError::Common),
         ];
         rules
             .into_iter()
@@ -202,6 +207,9 @@ pub enum PasswordError {
     /// Little besides words that others can guess about this account.
     #[error("Add at least 8 characters besides your name, your e-mail address and the name of this service.")]
     ContextWord,
+    /// One that everybody tries first.
+    #[error("Choose a password that others don't choose too: several unrelated words, for example.")]
+    Common,
 }
 
 impl Refusal for PasswordError {
@@ -214,6 +222,7 @@ impl Refusal for PasswordError {
             Self::NoDigit => "password_no_digit",
             Self::NoOther => "password_no_other",
             Self::ContextWord => "password_context_word",
+            Self::Common => "password_common",
         }
     }
 }
@@ -241,8 +250,8 @@ mod tests {
     fn the_default_policy_tells_all_that_is_missing_at_once() {
         let default = PasswordPolicy::Default;
         judged(&default, "SecureP@ssw0rd123!", &[]);
-        judged(&default, "Abcdef1!", &[]);
-        judged(&default, "Abcde1!", &[TooShort { minimum: 8 }]);
+        judged(&default, "Wxgmpf1!", &[]);
+        judged(&default, "Wxgmp1!", &[TooShort { minimum: 8 }]);
         judged(
             &default,
             "abc",
@@ -255,8 +264,8 @@ mod tests {
         );
         judged(&default, &"Aa1!".repeat(32), &[]);
         judged(&default, &"Aa1!".repeat(33), &[TooLong]);
-        judged(&default, "ABCDEFG1 ", &[NoLowerCase]);
-        judged(&default, "Abcdefg1\u{6F22}", &[]);
+        judged(&default, "WXGMPFT1 ", &[NoLowerCase]);
+        judged(&default, "Wxgmpft1\u{6F22}", &[]);
     }
 
     #[test]
@@ -264,7 +273,8 @@ mod tests {
         judged(&NIST, &"a".repeat(15), &[]);
         judged(&NIST, &"\u{1F600}".repeat(128), &[]);
         judged(&NIST, &"a".repeat(14), &[TooShort { minimum: 15 }]);
-        judged(&NIST_MFA, &"a".repeat(8), &[]);
+        judged(&NIST_MFA, "vqzkxjwy", &[]);
+        judged(&NIST_MFA, &"a".repeat(8), &[Common]);
         judged(&NIST_MFA, &"a".repeat(129), &[TooLong]);
     }
 
