@@ -69,14 +69,18 @@ macro_rules! cases_once {
 }
 
 mod addresses;
+mod attributes;
 mod bearer;
 mod bodies;
 mod configuration;
 mod confirmation;
+mod contention;
 mod defects;
 mod defects_of_installations;
 mod deletion;
 mod headers;
+mod idempotency;
+mod limits;
 mod links;
 mod names;
 mod pages;
