@@ -97,7 +97,7 @@ async fn a_deletion_leaves_nothing_and_its_receipt_is_signed(app: &TestApp, user
 
 async fn a_deletion_takes_the_password_or_a_fresh_sign_in(app: &TestApp, user_type: &str) {
     let (person, pair) = app.member(user_type).await;
-    app.clock.advance(Duration::from_secs(5 * 60));
+    app.clock.advance(Duration::from_mins(5));
     let path = format!("/{user_type}/delete");
     let bare = app.call("DELETE", &path).bearer(&pair.access).send().await;
     let bare = bare.expect_problem(401, "insufficient_user_authentication");
@@ -122,7 +122,7 @@ async fn a_deletion_takes_the_password_or_a_fresh_sign_in(app: &TestApp, user_ty
 
     // A fresh sign-in alone is enough; a refreshed one is not fresh.
     let (person, pair) = app.member(user_type).await;
-    app.clock.advance(Duration::from_secs(5 * 60));
+    app.clock.advance(Duration::from_mins(5));
     let refreshed = Pair::of(app, &app.refresh(user_type, &pair.refresh).await.expect(200));
     app.delete(user_type, &refreshed.access, &json!({})).await.expect(401);
     let fresh = app.login(user_type, &person).await;

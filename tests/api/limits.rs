@@ -23,8 +23,8 @@ cases_once! {
     people_get_their_refusal_as_a_page
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A service that counts, behind a proxy that says who is calling.
 async fn counting(stores: &StoreSet) -> TestApp {

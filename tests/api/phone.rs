@@ -101,7 +101,7 @@ async fn defect_02_a_code_is_in_no_answer_and_good_for_five_minutes_five_tries_a
     // Five minutes.
     let (person, pair) = member_with_mobile(app, user_type).await;
     let (challenge, code) = ask(app, user_type, &person, &pair).await;
-    app.clock.advance(Duration::from_secs(5 * 60));
+    app.clock.advance(Duration::from_mins(5));
     app.send_code(user_type, &pair.access, &challenge, &code)
         .await
         .expect_problem(400, "code_invalid");
@@ -129,7 +129,7 @@ async fn defect_03_nobody_has_a_strangers_number_texted(app: &TestApp, user_type
         .await
         .expect_problem(403, "not_own_account");
     // A sign-in that lay about enrols no number.
-    app.clock.advance(Duration::from_secs(5 * 60));
+    app.clock.advance(Duration::from_mins(5));
     app.ask_code(user_type, &pair.access, &json!({ "phone": victim }))
         .await
         .expect_problem(401, "insufficient_user_authentication");
@@ -204,13 +204,13 @@ async fn ten_wrong_codes_an_hour_are_all(app: &TestApp, user_type: &str) {
                 .await
                 .expect(400);
         }
-        app.clock.advance(Duration::from_secs(60 * wait));
+        app.clock.advance(Duration::from_mins(wait));
     }
     let (challenge, code) = ask(app, user_type, &person, &pair).await;
     app.send_code(user_type, &pair.access, &challenge, &code)
         .await
         .expect_problem(400, "code_invalid");
-    app.clock.advance(Duration::from_secs(60 * 60));
+    app.clock.advance(Duration::from_hours(1));
     let pair = app.login(user_type, &person).await;
     let (challenge, code) = ask(app, user_type, &person, &pair).await;
     app.send_code(user_type, &pair.access, &challenge, &code)
@@ -248,7 +248,7 @@ async fn another_number_is_enrolled_by_a_fresh_sign_in(app: &TestApp, user_type:
     app.send_code(user_type, &pair.access, &challenge, &code)
         .await
         .expect(200);
-    app.clock.advance(Duration::from_secs(60));
+    app.clock.advance(Duration::from_mins(1));
 
     let new = mobile();
     let answer = app
@@ -311,7 +311,7 @@ async fn success_does_not_begin_the_counts_anew(app: &TestApp, user_type: &str) 
         .await
         .expect_problem(429, "code_sent_recently");
     // Whoever verifies a phone of theirs in between has no more than ten tries an hour for that of somebody else.
-    app.clock.advance(Duration::from_secs(60));
+    app.clock.advance(Duration::from_mins(1));
     let victim = mobile();
     let answer = app.ask_code(user_type, &pair.access, &json!({ "phone": victim })).await;
     let challenge = answer.expect(202).member("otp");
@@ -321,7 +321,7 @@ async fn success_does_not_begin_the_counts_anew(app: &TestApp, user_type: &str) 
             .await
             .expect(400);
     }
-    app.clock.advance(Duration::from_secs(120));
+    app.clock.advance(Duration::from_mins(2));
     let answer = app.ask_code(user_type, &pair.access, &json!({})).await.expect(202);
     let code = app.next_code(&victim).await;
     app.send_code(user_type, &pair.access, &answer.member("otp"), &code)

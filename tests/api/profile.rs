@@ -324,7 +324,7 @@ async fn a_changed_address_voids_what_was_mailed_to_the_one_before(app: &TestApp
 async fn another_address_or_number_needs_a_fresh_sign_in(app: &TestApp, user_type: &str) {
     let (person, pair) = app.member(user_type).await;
     let refreshed = app.refresh(user_type, &pair.refresh).await.expect(200);
-    app.clock.advance(Duration::from_secs(5 * 60));
+    app.clock.advance(Duration::from_mins(5));
     // A refresh is no sign-in.
     let pair = Pair::of(app, &refreshed);
     for change in [

@@ -1,11 +1,8 @@
 //! Logs, and a collector that does not do its part.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs::File, io::Read as _, process::Command, time::Duration};
+
+use tokio::time::Instant;
 
 use crate::{client::registration, installation::Installation};
 
