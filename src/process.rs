@@ -1,6 +1,15 @@
 //! What every binary does first and last: the crypto provider, core dumps off, logs, signals.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -15,16 +24,94 @@ pub fn prepare() {
     let _ = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0);
 }
 
-/// Starts logging to standard error.
-pub fn start_logs(config: &LogsConfig) {
+/// Starts logging to standard error. A collector that stops reading stops nobody: lines wait for it, so many of them,
+/// and past those they are dropped and counted. What waits is written when the guard goes, if somebody reads it.
+#[must_use = "the last lines are written when the guard goes"]
+pub fn start_logs(config: &LogsConfig) -> LogGuard {
     let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (lines, waiting) = sync_channel(WAITING_LINES);
+    let lines = LogLines {
+        lines,
+        dropped: Arc::default(),
+    };
+    let guard = LogGuard(lines.clone());
+    let dropped = Arc::clone(&lines.dropped);
+    thread::spawn(move || write_lines(&waiting, &dropped));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
+        .with_writer(move || lines.clone());
     if config.is_json {
         logs.json().init();
     } else {
         logs.with_ansi(io::stderr().is_terminal()).init();
+    }
+    guard
+}
+
+/// How many lines wait for a collector that is slow.
+const WAITING_LINES: usize = 4096;
+/// How long the last lines may take at the end.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+enum Line {
+    Text(Vec<u8>),
+    /// Everything before it is written.
+    Mark(SyncSender<()>),
+}
+
+/// Takes lines and never waits.
+#[derive(Clone)]
+struct LogLines {
+    lines: SyncSender<Line>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl io::Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.lines.try_send(Line::Text(line.to_vec())).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write_lines(waiting: &Receiver<Line>, dropped: &AtomicU64) {
+    for line in waiting {
+        match line {
+            Line::Text(text) => {
+                let mut err = io::stderr().lock();
+                let _ = err.write_all(&text);
+                let lost = dropped.swap(0, Ordering::Relaxed);
+                if lost > 0 {
+                    let _ = writeln!(err, "sealgate: {lost} log lines were dropped: nobody read them in time");
+                }
+            }
+            Line::Mark(done) => drop(done.send(())),
+        }
+    }
+}
+
+/// Writes what waits when it goes.
+#[derive(Debug)]
+pub struct LogGuard(LogLines);
+
+impl std::fmt::Debug for LogLines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogLines")
+    }
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        let (done, written) = sync_channel(1);
+        // No room: nobody reads, and there is nothing to wait for.
+        if self.0.lines.try_send(Line::Mark(done)).is_ok() {
+            let _ = written.recv_timeout(LAST_LINES);
+        }
     }
 }
 

@@ -112,6 +112,12 @@ impl Challenge {
         now < self.expires_at && self.digest.as_ref() == Some(digest)
     }
 
+    /// Makes the code or link worth nothing. What spaces messages out and counts tries stays: neither success nor another
+    /// number begins anew.
+    pub fn void(&mut self) {
+        self.digest = None;
+    }
+
     /// Charges a try, to be stored before the code is compared. Answers the digest to compare with; nothing when there
     /// is no try left, or no time.
     pub fn charge(&mut self, now: Timestamp) -> Option<TokenDigest> {
@@ -165,6 +171,17 @@ mod tests {
         assert_eq!(challenge.charge(NOW.plus(Duration::from_mins(5))), None);
         challenge.digest = None;
         assert_eq!(challenge.charge(NOW), None);
+    }
+
+    #[test]
+    fn a_voided_code_is_worth_nothing_and_its_counts_go_on() {
+        let mut first = challenge(None, NOW);
+        assert!(first.charge(NOW).is_some());
+        first.void();
+        assert_eq!(first.charge(NOW), None);
+        let mut second = challenge(Some(&first), NOW);
+        assert_eq!((second.sends, second.hour_tries), (2, 9));
+        assert!(second.charge(NOW).is_some());
     }
 
     #[test]

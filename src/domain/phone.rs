@@ -60,6 +60,13 @@ impl Phone {
         self.0.expose()
     }
 
+    /// The country's calling code, where the number begins with one that is in use.
+    #[must_use]
+    pub fn calling_code(&self) -> Option<u16> {
+        let number = phonenumber::parse(None, self.expose()).ok()?;
+        Some(number.code().value())
+    }
+
     /// Whether a text can be sent there: a number in use, of a type that takes texts. Not judged when it is stored.
     #[must_use]
     pub fn is_textable(&self) -> bool {

@@ -129,7 +129,7 @@ impl AccountsApi {
     ) -> Result<LinkResponse, Refused<BODY>> {
         // Who fills in what people don't see is told that it worked.
         let message = if body.0.is_robot {
-            tracing::info!("a robot filled in the trap of the confirmation page");
+            population.flag_robot().await;
             Message {
                 message: CONFIRMED.to_owned(),
             }

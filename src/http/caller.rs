@@ -12,8 +12,8 @@ use poem_openapi::{
 use crate::{
     crypto::blind_index::BlindIndexer,
     domain::{email::Email, phone::Phone},
-    http::{population::Population, problem::Problem, refusals::missing_token},
-    service::authenticate::{Caller, authenticate},
+    http::{middleware::rate_limit::Identity, population::Population, problem::Problem, refusals::missing_token},
+    service::authenticate::{Caller, find_caller, read_token},
 };
 
 /// The scheme's name before it is made one per user type.
@@ -44,9 +44,10 @@ impl<'a> ApiExtractor<'a> for SignedIn {
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let population = Population::of(request)?;
         let token = bearer(request).ok_or_else(missing_token)?;
-        let caller = authenticate(&population.core, &population.user_type, token)
-            .await
-            .map_err(Problem::from)?;
+        let (core, user_type) = (&population.core, &population.user_type);
+        let claims = read_token(core, user_type, token).map_err(Problem::from)?;
+        Identity::spend(request, &population, claims.account_id.as_str()).await?;
+        let caller = find_caller(core, user_type, claims).await.map_err(Problem::from)?;
         let signed_in = Self { caller, population };
         signed_in.refuse_others(request)?;
         Ok(signed_in)

@@ -15,16 +15,20 @@ pub struct IdempotencyHeader {
     body: zeroize::Zeroizing<Vec<u8>>,
 }
 
+fn is_key(text: &[u8]) -> bool {
+    (1..=255).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
+}
+
 impl<'a> FromRequest<'a> for IdempotencyHeader {
     /// Reads the body and puts it back; to be taken before the body itself.
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> poem::Result<Self> {
-        let key = match request.header("idempotency-key") {
-            None => None,
-            Some(key) if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
-                Some(key.to_owned())
-            }
-            Some(_) => {
-                let detail = "Idempotency-Key has 1 to 255 visible ASCII characters.";
+        let mut keys = request.headers().get_all("idempotency-key").iter();
+        let key = match (keys.next(), keys.next()) {
+            (None, _) => None,
+            (Some(key), None) if is_key(key.as_bytes()) => key.to_str().ok().map(str::to_owned),
+            // Who sends one counts on it: what can't be read must not be passed over.
+            _ => {
+                let detail = "Idempotency-Key has 1 to 255 visible ASCII characters, and is sent once.";
                 return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail).into());
             }
         };

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use poem::{FromRequest, Request, RequestBody};
 
 use crate::{
-    domain::user_type::UserType,
+    domain::{
+        audit::{AuditEvent, Outcome},
+        user_type::UserType,
+    },
     http::{problem::Problem, refusals::internal},
     service::Core,
 };
@@ -31,6 +34,17 @@ impl Population {
             // Only a route that was mounted outside `PerUserType` gets here.
             _ => Err(internal()),
         }
+    }
+}
+
+impl Population {
+    /// Flags a request that filled in what people don't see: told that it worked, and nothing done. Of nobody: the token
+    /// that came with it was not looked at.
+    pub async fn flag_robot(&self) {
+        tracing::info!("a robot filled in the trap of a page");
+        self.core
+            .note_of_nobody(&self.user_type, AuditEvent::RobotSuspected, Outcome::Refused)
+            .await;
     }
 }
 

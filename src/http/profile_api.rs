@@ -1,6 +1,8 @@
 //! One's own account: shown, changed, deleted.
 
-use poem::http::StatusCode;
+use std::time::Duration;
+
+use poem::{Request, http::StatusCode};
 use poem_openapi::{OpenApi, payload::Json};
 
 use crate::{
@@ -8,10 +10,24 @@ use crate::{
         body::Body,
         caller::{SignedIn, not_own_account},
         dto::profile::{Delete, Deleted, ProfileSchema, ProfileUpdate},
+        middleware::rate_limit::{allowed, client},
         problem::Problem,
         refusals::{BODY, CONFLICT, FORBIDDEN, NOBODY, Refused},
     },
-    service::{authenticate::Caller, erase_account::erase_account, profile::profile, update_profile::update_profile},
+    service::{
+        authenticate::Caller,
+        erase_account::{erase_account, prove_owner},
+        limits::spend,
+        profile::profile,
+        update_profile::update_profile,
+    },
+    storage::limits::Quota,
+};
+
+/// Of one client's address; refused ones don't count.
+const ACCEPTED_DELETIONS: Quota = Quota {
+    burst: 1,
+    period: Duration::from_hours(24),
 };
 
 /// The routes.
@@ -65,6 +81,7 @@ impl ProfileApi {
     #[oai(path = "/delete", method = "delete", operation_id = "delete")]
     async fn delete(
         &self,
+        request: &Request,
         signed_in: SignedIn,
         body: Body<Delete>,
     ) -> Result<Json<Deleted>, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
@@ -77,7 +94,18 @@ impl ProfileApi {
         if !is_own_id || !is_own_email {
             return Err(not_own_account().into());
         }
-        let receipt = erase_account(&signed_in.population.core, &signed_in.caller, body.0.password).await?;
+        let (population, caller) = (&signed_in.population, &signed_in.caller);
+        prove_owner(&population.core, caller, body.0.password).await?;
+        let spent = spend(
+            &population.core,
+            &population.user_type,
+            "/delete, accepted",
+            &client(request),
+            ACCEPTED_DELETIONS,
+        )
+        .await?;
+        allowed(ACCEPTED_DELETIONS, spent)?;
+        let receipt = erase_account(&population.core, caller).await?;
         Ok(Json(Deleted {
             message: "Your account and everything in it is deleted.".to_owned(),
             receipt,

@@ -14,7 +14,7 @@ use crate::{
     http::{
         body::Body,
         dto::{Address, Message, recovery::Reset},
-        middleware::rate_limit::too_many,
+        middleware::rate_limit::allowed,
         negotiate::prefers_html,
         pages::Pages,
         population::Population,
@@ -26,7 +26,7 @@ use crate::{
         limits::spend,
         reset_password::{check_link, reset_password},
     },
-    storage::limits::{Quota, Spent},
+    storage::limits::Quota,
 };
 
 /// The routes.
@@ -106,7 +106,8 @@ impl RecoveryApi {
             }
             PasswordPolicy::Nist { .. } => "15 to 128 characters. Several words make a good password.",
         };
-        let action = format!("/{}/reset_password", population.user_type);
+        // Relative: a proxy may serve the page under a path of its own.
+        let action = "reset_password";
         let values = minijinja::context! { token, action, rules };
         Ok(Html(pages.render(
             Some(&population.user_type),
@@ -135,7 +136,7 @@ impl RecoveryApi {
             .or(token.0)
             .unwrap_or_default();
         if body.0.is_robot {
-            tracing::info!("a robot filled in the trap of the password page");
+            population.flag_robot().await;
         } else {
             reset_password(&population.core, &population.user_type, &token, body.0.password).await?;
         }
@@ -168,9 +169,7 @@ async fn ask(population: &Population, email: &Email) -> Result<AskedResponse, Pr
         quota,
     )
     .await?;
-    if let Spent::Refused { retry_after } = spent {
-        return Err(too_many(quota, retry_after));
-    }
+    allowed(quota, spent)?;
     forget_password(&population.core, &population.user_type, email).await?;
     Ok(AskedResponse::Accepted(Json(Message {
         message: "If this address has an account, a mail is on its way.".to_owned(),

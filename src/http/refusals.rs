@@ -9,7 +9,7 @@ use poem_openapi::{
 
 use crate::{
     crypto::password_hasher,
-    http::problem::Problem,
+    http::{middleware::rate_limit::too_many, problem::Problem},
     service::{
         Failure,
         authenticate::AuthenticateError,
@@ -211,7 +211,8 @@ impl From<SendCodeError> for Problem {
                 "code_sent_recently",
                 "A code was sent a moment ago. Wait before you ask for another.",
             )
-            .with_header("retry-after", retry_after.as_secs().max(1).to_string()),
+            .with_header("retry-after", retry_after.as_millis().div_ceil(1000).max(1).to_string()),
+            SendCodeError::TooMany { quota, retry_after } => too_many(quota, retry_after),
             SendCodeError::StaleSignIn => stale_sign_in(),
             SendCodeError::Gone => gone(),
             SendCodeError::Failure(failure) => failure.into(),

@@ -1,5 +1,6 @@
 //! Sign in, refresh, sign out.
 
+use poem::Request;
 use poem_openapi::{OpenApi, payload::Json};
 
 use crate::{
@@ -7,10 +8,15 @@ use crate::{
         body::Body,
         caller::SignedIn,
         dto::{Login, Message, Refresh, Tokens},
+        middleware::rate_limit::Identity,
         population::Population,
         refusals::{BODY, FORBIDDEN, NOBODY, Refused},
     },
-    service::{refresh::refresh, sign_in::sign_in, sign_out::sign_out},
+    service::{
+        refresh::{family, refresh},
+        sign_in::sign_in,
+        sign_out::sign_out,
+    },
 };
 
 /// The routes.
@@ -42,9 +48,13 @@ impl SessionsApi {
     #[oai(path = "/refresh-token", method = "post", operation_id = "refresh_token")]
     async fn refresh_token(
         &self,
+        request: &Request,
         population: Population,
         body: Body<Refresh>,
     ) -> Result<Json<Tokens>, Refused<{ BODY | NOBODY }>> {
+        if let Some(family) = family(&population.core, body.0.0.expose()) {
+            Identity::spend(request, &population, family.as_str()).await?;
+        }
         Ok(Json(
             refresh(&population.core, &population.user_type, body.0.0.expose())
                 .await?

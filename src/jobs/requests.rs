@@ -104,6 +104,9 @@ async fn forgotten(
     }
     let challenge_id = ChallengeId::make(now, &*core.entropy);
     change(&*core.stores.accounts, &account, |account: &mut AccountRecord| {
+        if account.sealed.is_none() {
+            return Change::Leave(());
+        }
         account.challenge(Purpose::ResetPassword, challenge_id.clone(), now);
         account
             .outbox

@@ -2,8 +2,12 @@
 //! was faster.
 
 use crate::{
-    crypto::record_mac::{RecordMac, Security, SignedSecurity},
+    crypto::{
+        data_key::DataKeys,
+        record_mac::{RecordMac, Security, SignedSecurity},
+    },
     domain::{
+        account::AccountStatus,
         audit::{AuditEvent, Outcome},
         ids::{AccountId, MessageId},
     },
@@ -35,6 +39,18 @@ pub async fn find_verified(core: &Core, key: &Ref<AccountId>) -> Result<Option<(
                 .await;
             Ok(None)
         }
+    }
+}
+
+/// The data keys of an account; `None` where it was erased meanwhile.
+pub(in crate::service) async fn open_keys(core: &Core, key: &Ref<AccountId>) -> Result<Option<DataKeys>, Failure> {
+    match core.vault.open(key).await {
+        Ok(keys) => Ok(Some(keys)),
+        Err(Failure::NoDataKey(missing)) => match find_verified(core, key).await? {
+            Some((_, security)) if security.status != AccountStatus::Erased => Err(missing.into()),
+            _ => Ok(None),
+        },
+        Err(failure) => Err(failure),
     }
 }
 

@@ -14,12 +14,21 @@ use crate::{
 impl Core {
     /// Appends an entry about `account_id` of `user_type`.
     pub async fn note(&self, user_type: &UserType, account_id: &AccountId, event: AuditEvent, outcome: Outcome) {
+        self.append(user_type, Some(account_id), event, outcome).await;
+    }
+
+    /// Appends an entry about nobody in particular.
+    pub async fn note_of_nobody(&self, user_type: &UserType, event: AuditEvent, outcome: Outcome) {
+        self.append(user_type, None, event, outcome).await;
+    }
+
+    async fn append(&self, user_type: &UserType, account_id: Option<&AccountId>, event: AuditEvent, outcome: Outcome) {
         let at = self.clock.now();
         let record = AuditRecord {
             id: AuditId::make(at, &*self.entropy),
             schema: crate::storage::SCHEMA,
             user_type: user_type.clone(),
-            account_id: Some(account_id.clone()),
+            account_id: account_id.cloned(),
             event,
             outcome,
             at,

@@ -6,7 +6,7 @@
 use crate::{
     crypto::{
         record_mac::{RecordMac, Security},
-        token_signer::TokenError,
+        token_signer::{AccessClaims, TokenError},
     },
     domain::{
         audit::{AuditEvent, Outcome},
@@ -58,8 +58,18 @@ impl From<TokenError> for AuthenticateError {
 
 /// Verifies an access token and everything behind it.
 pub async fn authenticate(core: &Core, user_type: &UserType, token: &str) -> Result<Caller, AuthenticateError> {
+    let claims = read_token(core, user_type, token)?;
+    find_caller(core, user_type, claims).await
+}
+
+/// The first half: what the token says by itself. Asks no store.
+pub fn read_token(core: &Core, user_type: &UserType, token: &str) -> Result<AccessClaims, AuthenticateError> {
+    Ok(core.signer.verify(user_type, token, core.clock.now())?)
+}
+
+/// The second half: whether session and account still stand behind it.
+pub async fn find_caller(core: &Core, user_type: &UserType, claims: AccessClaims) -> Result<Caller, AuthenticateError> {
     let now = core.clock.now();
-    let claims = core.signer.verify(user_type, token, now)?;
     let key = Ref::new(user_type, claims.account_id);
     let session_key = Ref::new(user_type, claims.session_id);
     let (session, account) =

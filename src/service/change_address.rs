@@ -11,7 +11,7 @@ use crate::{
         token::LinkToken,
     },
     service::{
-        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
+        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
         confirm::{ConfirmError, Confirmed},
         core::Core,
         failure::Failure,
@@ -40,7 +40,7 @@ pub async fn confirm_change(
         let sealed = account.sealed.as_ref().ok_or(ConfirmError::LinkInvalid)?;
         let pending = sealed.email_pending.as_ref().ok_or(ConfirmError::LinkInvalid)?;
 
-        let keys = core.vault.open(&key).await?;
+        let keys = open_keys(core, &key).await?.ok_or(ConfirmError::LinkInvalid)?;
         let new = keys.open(pending).map_err(Failure::from)?;
         let old = keys.open(&sealed.email).map_err(Failure::from)?;
         let slots = {
@@ -68,6 +68,8 @@ pub async fn confirm_change(
                 sealed.email_pending = None;
             }
             account.challenges.remove(&Purpose::ChangeAddress);
+            // A link to the address before sets no password any more.
+            account.challenges.remove(&Purpose::ResetPassword);
             account.outbox.push(&message_id, notice.clone());
             account.version += 1;
             account.updated_at = now;

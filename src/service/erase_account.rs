@@ -39,9 +39,8 @@ pub enum EraseError {
     Failure(#[from] Failure),
 }
 
-/// Erases the caller's account; answers the receipt.
-pub async fn erase_account(core: &Core, caller: &Caller, password: Option<Password>) -> Result<String, EraseError> {
-    prove(core, caller, password).await?;
+/// Erases the caller's account, which [`prove_owner`] allowed; answers the receipt.
+pub async fn erase_account(core: &Core, caller: &Caller) -> Result<String, EraseError> {
     let key = caller.key();
     for _ in 0..ATTEMPTS {
         let (_, security) = find_verified(core, &key).await?.ok_or(EraseError::Gone)?;
@@ -93,7 +92,8 @@ pub async fn erase_account(core: &Core, caller: &Caller, password: Option<Passwo
     Err(contended().into())
 }
 
-async fn prove(core: &Core, caller: &Caller, password: Option<Password>) -> Result<(), EraseError> {
+/// Whether the caller may erase the account: by its password, or by a fresh sign-in.
+pub async fn prove_owner(core: &Core, caller: &Caller, password: Option<Password>) -> Result<(), EraseError> {
     let Some(password) = password else {
         return if is_fresh(core, caller) {
             Ok(())

@@ -9,7 +9,7 @@ use crate::{
     crypto::{blind_index::BlindIndexer, digest::code_matches},
     domain::{
         audit::{AuditEvent, Outcome},
-        challenge::Purpose,
+        challenge::{Challenge, Purpose},
         clock::Timestamp,
         code::OtpCode,
         ids::ChallengeId,
@@ -17,13 +17,19 @@ use crate::{
         phone::Phone,
     },
     service::{
-        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
+        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
         authenticate::Caller,
         core::Core,
         failure::Failure,
         fresh::is_fresh,
+        limits::spend,
     },
-    storage::{Change, accounts::AccountRecord, change},
+    storage::{
+        Change,
+        accounts::AccountRecord,
+        change,
+        limits::{Quota, Spent},
+    },
 };
 
 /// Why no code is sent.
@@ -44,6 +50,14 @@ pub enum SendCodeError {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// Too many texts to this number, or to this country.
+    #[error("too many texts")]
+    TooMany {
+        /// The limit that was met.
+        quota: Quota,
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// The sign-in is too old to enrol another number.
     #[error("the sign-in is too old")]
     StaleSignIn,
@@ -53,6 +67,32 @@ pub enum SendCodeError {
     /// Not the caller's doing.
     #[error(transparent)]
     Failure(#[from] Failure),
+}
+
+const fn an_hour(burst: u32) -> Quota {
+    Quota {
+        burst,
+        period: Duration::from_hours(1),
+    }
+}
+/// Whoever asks: nobody's phone is to be filled by strangers.
+const TO_A_NUMBER: Quota = an_hour(5);
+/// What is earned with texts to a country's numbers has an end.
+const TO_A_COUNTRY: Quota = an_hour(1000);
+
+/// Spends one text from each limit. An account's own is the pause after each text.
+async fn spend_text(core: &Core, caller: &Caller, phone: &Phone) -> Result<(), SendCodeError> {
+    let country = phone.calling_code().unwrap_or_default().to_string();
+    for (route, subject, quota) in [
+        ("/otp_phone to a number", phone.expose(), TO_A_NUMBER),
+        ("/otp_phone to a country", country.as_str(), TO_A_COUNTRY),
+    ] {
+        let spent = spend(core, &caller.account.user_type, route, subject, quota).await?;
+        if let Spent::Refused { retry_after } = spent {
+            return Err(SendCodeError::TooMany { quota, retry_after });
+        }
+    }
+    Ok(())
 }
 
 /// Asks for a code to the account's number, or to another that becomes the account's, unverified.
@@ -65,7 +105,8 @@ pub async fn send_code(
     if core.settings(&key.user_type).is_texting_off {
         return Err(SendCodeError::Off);
     }
-    let keys = core.vault.open(&key).await?;
+    let keys = open_keys(core, &key).await?.ok_or(SendCodeError::Gone)?;
+    let mut is_paid = false;
     for _ in 0..ATTEMPTS {
         let (account, security) = find_verified(core, &key).await?.ok_or(SendCodeError::Gone)?;
         let sealed = account.sealed.as_ref().ok_or(SendCodeError::Gone)?;
@@ -78,6 +119,20 @@ pub async fn send_code(
         let phone = enrol.or(person.phone.as_ref()).ok_or(SendCodeError::NoPhone)?;
         if !phone.is_textable() {
             return Err(SendCodeError::NotTextable);
+        }
+        let now = core.clock.now();
+        let may_send_at = account
+            .challenges
+            .get(&Purpose::VerifyPhone)
+            .map(Challenge::may_repeat_at);
+        if let Some(at) = may_send_at.filter(|at| now < *at) {
+            return Err(SendCodeError::TooSoon {
+                retry_after: at.since(now),
+            });
+        }
+        if !is_paid {
+            spend_text(core, caller, phone).await?;
+            is_paid = true;
         }
         let enrolled = if is_other {
             let keyring = core.keyring.current();
@@ -93,7 +148,6 @@ pub async fn send_code(
             None
         };
         let (message_id, entry) = message(core, MessageKind::PhoneCode);
-        let now = core.clock.now();
         let id = ChallengeId::make(now, &*core.entropy);
         let step = change(&*core.stores.accounts, &key, |stored: &mut AccountRecord| {
             if let Some(last) = stored.challenges.get(&Purpose::VerifyPhone)
@@ -166,19 +220,27 @@ pub async fn verify_code(
 ) -> Result<(), VerifyCodeError> {
     let key = caller.key();
     let now = core.clock.now();
-    let charged = change(&*core.stores.accounts, &key, |account: &mut AccountRecord| {
+    let charge = |account: &mut AccountRecord| {
         let pending = account
             .challenges
             .get_mut(&Purpose::VerifyPhone)
             .filter(|pending| pending.id == *challenge);
-        match pending.and_then(|pending| pending.charge(now)) {
-            Some(digest) => Change::Store(Some(digest)),
-            None => Change::Leave(None),
-        }
-    })
-    .await
-    .map_err(Failure::from)?;
-    let digest = charged.into_value().flatten();
+        pending.and_then(|pending| pending.charge(now))
+    };
+    // Tried on what was read for this call first: who has no try left must not queue for the record.
+    let digest = if charge(&mut caller.account.clone()).is_some() {
+        let charged = change(
+            &*core.stores.accounts,
+            &key,
+            |account: &mut AccountRecord| match charge(account) {
+                Some(digest) => Change::Store(Some(digest)),
+                None => Change::Leave(None),
+            },
+        );
+        charged.await.map_err(Failure::from)?.into_value().flatten()
+    } else {
+        None
+    };
     let is_right = digest.is_some_and(|digest| {
         code_matches(
             &core.keyring.current(),
@@ -200,17 +262,18 @@ pub async fn verify_code(
         };
         let signed = sign(core, &key, &security, |next| next.is_phone_verified = true)?;
         let consumed = change(&*core.stores.accounts, &key, |account: &mut AccountRecord| {
+            // Of the same code still: another number since then has voided it.
             let is_pending = account
                 .challenges
                 .get(&Purpose::VerifyPhone)
-                .is_some_and(|pending| pending.id == *challenge);
+                .is_some_and(|pending| pending.id == *challenge && pending.digest == digest);
             if !is_pending {
                 return Change::Leave(false);
             }
             if !account.replace_security(security.rev_sec, signed.clone()) {
                 return Change::Leave(true);
             }
-            account.challenges.remove(&Purpose::VerifyPhone);
+            account.void(Purpose::VerifyPhone);
             account.version += 1;
             account.updated_at = now;
             Change::Store(true)

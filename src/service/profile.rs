@@ -1,20 +1,30 @@
 //! What the owner of an account sees of it.
 
 use crate::{
-    domain::account::Profile,
-    service::{authenticate::Caller, core::Core, failure::Failure},
+    domain::account::{AccountStatus, Profile},
+    service::{
+        accounts::open_keys,
+        authenticate::{AuthenticateError, Caller},
+        core::Core,
+        failure::Failure,
+    },
     storage::StoreError,
 };
 
-/// Opens the caller's own profile.
-pub async fn profile(core: &Core, caller: &Caller) -> Result<Profile, Failure> {
+/// Opens the caller's own profile. Who was erased a moment ago is nobody.
+pub async fn profile(core: &Core, caller: &Caller) -> Result<Profile, AuthenticateError> {
     let key = caller.key();
-    let keys = core.vault.open(&key).await?;
+    let keys = open_keys(core, &key).await?.ok_or(AuthenticateError::InvalidToken)?;
+    if caller.security.status == AccountStatus::Erased {
+        return Err(AuthenticateError::InvalidToken);
+    }
     let sealed = caller.account.sealed.as_ref();
-    let sealed = sealed.ok_or_else(|| StoreError::Damaged(format!("{key} has no person")))?;
+    let sealed = sealed
+        .ok_or_else(|| StoreError::Damaged(format!("{key} has no person")))
+        .map_err(Failure::from)?;
     Ok(Profile {
         id: key.id,
-        person: sealed.open(&keys)?,
+        person: sealed.open(&keys).map_err(Failure::from)?,
         is_email_verified: caller.security.is_email_verified,
         is_phone_verified: caller.security.is_phone_verified,
         is_mfa_enabled: caller.security.factors.totp.is_some(),

@@ -7,6 +7,7 @@ use crate::{
     crypto::{record_mac::RecordMac, refresh_token::RefreshToken},
     domain::{
         audit::{AuditEvent, Outcome},
+        ids::SessionId,
         token::TokenDigest,
         user_type::UserType,
     },
@@ -33,6 +34,13 @@ pub enum RefreshError {
     /// Not the caller's doing.
     #[error(transparent)]
     Failure(#[from] Failure),
+}
+
+/// The family of a token that was made here. Asks no store.
+#[must_use]
+pub fn family(core: &Core, token: &str) -> Option<SessionId> {
+    let token = RefreshToken::parse(token, &core.keyring.current())?;
+    Some(token.session_id().clone())
 }
 
 /// Uses `token` up.

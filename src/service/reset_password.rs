@@ -89,6 +89,11 @@ pub async fn reset_password(
                 return Change::Leave(Step::Overtaken);
             }
             account.challenges.remove(&Purpose::ResetPassword);
+            // Whoever was signed in may have asked for another address: with the session goes what they asked for.
+            account.challenges.remove(&Purpose::ChangeAddress);
+            if let Some(sealed) = &mut account.sealed {
+                sealed.email_pending = None;
+            }
             account.outbox.push(&message_id, entry.clone());
             Change::Store(Step::Done)
         })

@@ -28,14 +28,16 @@ pub struct TokenPair {
     pub refresh_expires_in: Duration,
 }
 
-/// Starts a session of `account` with the epoch that was read together with the credential.
+/// Starts a session of `account` with the epoch that was read together with the credential. `None` where the account
+/// was erased meanwhile: looked up again once the session is stored, so that either the erasure finds the session, or
+/// this finds the erasure.
 pub(in crate::service) async fn start(
     core: &Core,
     account: &Ref<AccountId>,
     security: &Security,
     methods: Vec<AuthenticationMethod>,
     remember: bool,
-) -> Result<TokenPair, Failure> {
+) -> Result<Option<TokenPair>, Failure> {
     let now = core.clock.now();
     let policy = core.settings(&account.user_type).sessions;
     let id = SessionId::make(now, &*core.entropy);
@@ -60,7 +62,18 @@ pub(in crate::service) async fn start(
         ended_at: None,
     };
     core.stores.sessions.insert(&session).await?;
-    pair(core, &session, security, &refresh, now)
+    if core
+        .stores
+        .accounts
+        .find(account)
+        .await?
+        .is_none_or(|account| account.sealed.is_none())
+    {
+        let key = Ref::new(&session.user_type, session.id.clone());
+        core.stores.sessions.delete(&key).await?;
+        return Ok(None);
+    }
+    Ok(Some(pair(core, &session, security, &refresh, now)?))
 }
 
 /// The pair that goes with the session as it stands now.

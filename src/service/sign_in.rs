@@ -82,7 +82,9 @@ pub async fn sign_in(core: &Core, user_type: &UserType, attempt: SignIn) -> Resu
                 rehash(core, &key, &security, password).await?;
             }
             let methods = vec![AuthenticationMethod::Password];
-            let pair = start(core, &key, &security, methods, attempt.remember).await?;
+            let Some(pair) = start(core, &key, &security, methods, attempt.remember).await? else {
+                return Err(SignInError::InvalidCredentials);
+            };
             core.note(user_type, &key.id, AuditEvent::SignedIn, Outcome::Success)
                 .await;
             Ok(pair)

@@ -16,7 +16,7 @@ use crate::{
         username::Username,
     },
     service::{
-        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
+        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
         authenticate::Caller,
         core::Core,
         failure::Failure,
@@ -96,7 +96,7 @@ pub async fn update_profile(
     update: &Update,
 ) -> Result<(AccountRecord, Security), UpdateError> {
     let key = caller.key();
-    let keys = core.vault.open(&key).await?;
+    let keys = open_keys(core, &key).await?.ok_or(UpdateError::Gone)?;
     for _ in 0..ATTEMPTS {
         let (account, security) = find_verified(core, &key).await?.ok_or(UpdateError::Gone)?;
         if update.version.is_some_and(|seen| seen != account.version) {
@@ -127,6 +127,10 @@ pub async fn update_profile(
                 return Change::Leave(());
             }
             stored.sealed = Some(plan.sealed.clone());
+            if plan.is_other_phone {
+                // The code went to the number before.
+                stored.void(Purpose::VerifyPhone);
+            }
             if link.to.is_some() {
                 stored.challenge(Purpose::ChangeAddress, challenge_id.clone(), now);
                 stored.outbox.replace(&message_id, link.clone());
@@ -160,6 +164,7 @@ struct Plan<'u> {
     sealed: SealedProfile,
     security: Security,
     new_email: Option<&'u Email>,
+    is_other_phone: bool,
     needs_fresh: bool,
 }
 
@@ -217,6 +222,7 @@ fn plan<'u>(
         sealed,
         security: next,
         new_email,
+        is_other_phone: !is_same_phone,
         needs_fresh,
     })
 }

@@ -109,6 +109,13 @@ impl AccountRecord {
         self.challenges.entry(purpose).insert_entry(challenge).into_mut()
     }
 
+    /// Makes what was sent for that purpose worth nothing.
+    pub fn void(&mut self, purpose: Purpose) {
+        if let Some(challenge) = self.challenges.get_mut(&purpose) {
+            challenge.void();
+        }
+    }
+
     /// Whether a link's digest meets the pending challenge.
     #[must_use]
     pub fn is_met(&self, purpose: Purpose, digest: &TokenDigest, now: Timestamp) -> bool {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::json;
 
-use crate::support::{Mail, Pair, Person, Setup, StoreSet, TestApp, eventually};
+use crate::support::{Mail, Pair, Person, Setup, StoreSet, TestApp, eventually, mobile};
 
 cases_per_store! {
     defect_01_signed_out_tokens_stay_dead_after_a_restart
@@ -160,6 +160,11 @@ async fn defect_12_nothing_personal_lies_in_the_stores_files(stores: &StoreSet) 
     app.join("User1", &person).await;
     let pair = app.login("User1", &person).await;
     let link = app.register("User2", &waiting).await;
+    let change = json!({ "email": "zebulon.pending@quackenbush.example", "phone": mobile() });
+    app.update("User1", &pair.access, &change).await.expect(200);
+    app.ask_code("User1", &pair.access, &json!({})).await.expect(202);
+    app.forget("User1", &person.email).await.expect(202);
+    let reset = app.next_link(&person).await;
     let resend = json!({ "email": waiting.email });
     app.post("/User2/resend-verification")
         .json(&resend)
@@ -189,6 +194,9 @@ async fn defect_12_nothing_personal_lies_in_the_stores_files(stores: &StoreSet) 
             &pair.refresh,
             &pair.access,
             &link,
+            &reset,
+            &change["email"].as_str().expect("an address").to_owned(),
+            &change["phone"].as_str().expect("a number").to_owned(),
         ] {
             assert!(!text.contains(&personal.to_lowercase()), "{personal} lies in {name}");
         }
@@ -207,6 +215,20 @@ async fn defect_15_links_are_https(stores: &StoreSet) {
     let link = app.next_mail(&person.email).await.link();
     let expected = "https://id.example.com/User1/verify?token=";
     assert!(link.as_ref().is_some_and(|link| link.starts_with(expected)), "{link:?}");
+    // Those to an account, too.
+    let (person, pair) = app.member("User1").await;
+    app.forget("User1", &person.email).await.expect(202);
+    let reset = app.next_mail(&person.email).await.link().expect("a link");
+    assert!(
+        reset.starts_with("https://id.example.com/User1/reset_password_form?token="),
+        "{reset}"
+    );
+    let new = Person::new().email;
+    app.update("User1", &pair.access, &json!({ "email": new }))
+        .await
+        .expect(200);
+    let change = app.next_mail(&new).await.link().expect("a link");
+    assert!(change.starts_with(expected), "{change}");
     app.shut_down().await;
 }
 

@@ -75,19 +75,27 @@ macro_rules! cases_once {
 }
 
 mod addresses;
+mod attributes;
 mod bearer;
 mod bodies;
 mod configuration;
 mod confirmation;
+mod contention;
 mod defects;
 mod defects_of_installations;
+mod deletion;
 mod headers;
+mod idempotency;
+mod limits;
 mod links;
 mod mail_over_smtp;
 mod names;
 mod pages;
+mod phone;
 mod pre_hijacking;
+mod profile;
 mod protocol;
+mod recovery;
 mod refresh;
 mod resend;
 mod sign_in;

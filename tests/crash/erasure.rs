@@ -42,7 +42,7 @@ async fn erase_as(process: &Process, pair: &TokenPair) -> bool {
     let caller = authenticate(&process.core, &user_type, pair.access.expose())
         .await
         .expect("signed in");
-    erase_account(&process.core, &caller, None).await.is_ok()
+    erase_account(&process.core, &caller).await.is_ok()
 }
 
 /// The worker does what is left to be done.

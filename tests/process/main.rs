@@ -17,6 +17,7 @@ mod waiting;
 mod commands;
 mod delivery;
 mod health;
+mod logging;
 mod starting;
 mod stopping;
 mod walk;

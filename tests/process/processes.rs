@@ -106,6 +106,10 @@ impl Process {
 
     /// What it logged so far.
     pub(crate) fn logged(&self) -> String {
+        // A pipe would be waited for.
+        if !self.log.is_file() {
+            return String::new();
+        }
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 

@@ -74,6 +74,14 @@ impl From<Profile> for ProfileSchema {
     }
 }
 
+/// Whether a client sent back what it was shown. A form has texts only.
+fn is_as_shown(shown: &serde_json::Value, sent: &serde_json::Value) -> bool {
+    match (shown, sent) {
+        (serde_json::Value::Bool(shown), serde_json::Value::String(sent)) => shown.to_string() == *sent,
+        _ => shown == sent,
+    }
+}
+
 /// What only the service changes; a client may send it back as it was.
 const READ_ONLY: [&str; 8] = [
     "id",
@@ -166,7 +174,7 @@ impl ProfileUpdate {
         let shown = profile.to_json().unwrap_or_default();
         self.read_only
             .iter()
-            .filter(|(name, value)| shown.get(*name).unwrap_or(&serde_json::Value::Null) != value)
+            .filter(|(name, value)| !is_as_shown(shown.get(*name).unwrap_or(&serde_json::Value::Null), value))
             .map(|(name, _)| FieldProblem {
                 field: (*name).to_owned(),
                 code: "read_only".to_owned(),

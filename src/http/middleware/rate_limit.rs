@@ -1,7 +1,17 @@
-//! Limits of a user type's routes, per client address, as the contract numbers them. GET and POST of one path share a
-//! bucket. Spent before the body is read.
+//! Limits of a user type's routes, as the contract numbers them. GET and POST of one path share a bucket.
+//!
+//! Most count the client's address, before the body is read. Some count who proved to be somebody, an account or a token
+//! family: there a client's address is charged only for requests that prove nothing, once they are answered. Neither
+//! does an office behind one address use up its people's requests, nor does a token help whoever has none.
+//!
+//! # To add a route
+//! Its path and [`Counted`] in [`counted`]; where that is by identity, its handler takes what calls
+//! [`Identity::spend`] ([`SignedIn`](crate::http::caller::SignedIn) does) before it asks the store.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, http::StatusCode};
 
@@ -12,7 +22,7 @@ use crate::{
         population::Population,
         problem::Problem,
     },
-    service::limits::spend,
+    service::limits,
     storage::limits::{Quota, Spent},
 };
 
@@ -23,20 +33,76 @@ const fn per_minute(burst: u32) -> Quota {
     }
 }
 
-/// The quota of a route, by its path under the user type.
+/// Where nothing else is said.
+const OF_A_STRANGER: Quota = Quota {
+    burst: 100,
+    period: Duration::from_hours(1),
+};
+
+/// What a route counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Every request, by the client's address.
+    Client(Quota),
+    /// By who proved to be somebody; the rest by the client's address.
+    Identity {
+        /// Of one account or family.
+        own: Quota,
+        /// Of one address, for requests that proved nothing.
+        strangers: Quota,
+    },
+}
+
+/// What a route counts, by its path under the user type.
 #[must_use]
-pub fn quota(path: &str) -> Quota {
+pub fn counted(path: &str) -> Counted {
+    let by_identity = |own, strangers| Counted::Identity { own, strangers };
     match path {
-        "/create" | "/login" | "/verify_otp_phone" => per_minute(5),
-        "/verify" | "/reset_password_form" | "/update" | "/logout" => per_minute(10),
-        "/otp_phone" | "/forget_password" | "/reset_password" => per_minute(3),
-        "/" => per_minute(60),
-        "/refresh-token" => per_minute(30),
-        _ => Quota {
-            burst: 100,
-            period: Duration::from_hours(1),
-        },
+        "/create" | "/login" | "/verify_otp_phone" => Counted::Client(per_minute(5)),
+        "/verify" | "/reset_password_form" | "/update" | "/logout" => Counted::Client(per_minute(10)),
+        "/otp_phone" | "/forget_password" | "/reset_password" => Counted::Client(per_minute(3)),
+        "/" => by_identity(per_minute(60), per_minute(60)),
+        "/delete" => by_identity(per_minute(60), OF_A_STRANGER),
+        "/refresh-token" => by_identity(per_minute(30), OF_A_STRANGER),
+        _ => Counted::Client(OF_A_STRANGER),
     }
+}
+
+/// Counts who proved to be somebody; a request to a route that counts by identity carries one.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    route: LimitRate,
+    own: Quota,
+    spent: Arc<OnceLock<(Quota, Spent)>>,
+}
+
+impl Identity {
+    /// Spends one of `subject`'s, where the route counts by identity. To be called with what a signature or MAC vouches
+    /// for, before the store is asked.
+    pub async fn spend(request: &Request, population: &Population, subject: &str) -> Result<(), Problem> {
+        let Some(Self { route, own, spent }) = request.data::<Self>() else {
+            return Ok(());
+        };
+        let verdict = limits::spend(&population.core, &route.user_type, &route.path, subject, *own).await?;
+        // A second call in one request would be a second identity; the first one's fields are shown.
+        let _ = spent.set((*own, verdict));
+        allowed(*own, verdict)
+    }
+}
+
+/// Nothing, or the 429.
+pub fn allowed(quota: Quota, spent: Spent) -> Result<(), Problem> {
+    match spent {
+        Spent::Allowed { .. } => Ok(()),
+        Spent::Refused { retry_after } => Err(too_many(quota, retry_after)),
+    }
+}
+
+/// The client's address as limits count it.
+#[must_use]
+pub fn client(request: &Request) -> String {
+    let proxies = request.data::<TrustedProxies>();
+    subject(proxies.and_then(|proxies| proxies.client(request)))
 }
 
 /// The middleware of one route.
@@ -68,33 +134,51 @@ pub struct RateLimited<E> {
 impl<E: Endpoint> Endpoint for RateLimited<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
-        let quota = quota(&self.route.path);
-        let population = Population::of(&request)?;
-        let client = request
-            .data::<TrustedProxies>()
-            .and_then(|proxies| proxies.client(&request));
-        let spent = spend(
-            &population.core,
-            &self.route.user_type,
-            &self.route.path,
-            &subject(client),
-            quota,
-        )
-        .await;
-        match spent.map_err(Problem::from)? {
-            Spent::Refused { retry_after } => Err(too_many(quota, retry_after).into()),
-            Spent::Allowed { remaining, reset_after } => {
-                let mut response = self.inner.call(request).await?.into_response();
-                for (name, value) in fields(quota, remaining, reset_after) {
-                    if let Ok(value) = value.parse() {
-                        response.headers_mut().insert(name, value);
-                    }
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let (population, client) = (Population::of(&request)?, client(&request));
+        let spend = async |quota| {
+            let LimitRate { path, user_type } = &self.route;
+            let spent = limits::spend(&population.core, user_type, path, &client, quota).await;
+            spent.map_err(Problem::from)
+        };
+        match counted(&self.route.path) {
+            Counted::Client(quota) => {
+                let spent = spend(quota).await?;
+                allowed(quota, spent)?;
+                Ok(with_fields(
+                    self.inner.call(request).await?.into_response(),
+                    quota,
+                    spent,
+                ))
+            }
+            Counted::Identity { own, strangers } => {
+                let identity = Identity {
+                    route: self.route.clone(),
+                    own,
+                    spent: Arc::default(),
+                };
+                request.set_data(identity.clone());
+                let answer = self.inner.call(request).await;
+                if let Some((quota, spent)) = identity.spent.get() {
+                    return Ok(with_fields(answer?.into_response(), *quota, *spent));
                 }
-                Ok(response)
+                let spent = spend(strangers).await?;
+                allowed(strangers, spent)?;
+                Ok(with_fields(answer?.into_response(), strangers, spent))
             }
         }
     }
+}
+
+fn with_fields(mut response: Response, quota: Quota, spent: Spent) -> Response {
+    if let Spent::Allowed { remaining, reset_after } = spent {
+        for (name, value) in fields(quota, remaining, reset_after) {
+            if let Ok(value) = value.parse() {
+                response.headers_mut().insert(name, value);
+            }
+        }
+    }
+    response
 }
 
 /// The 429 that says when to come back.

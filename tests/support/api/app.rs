@@ -15,13 +15,13 @@ use sealgate::{
         clock::{ManualClock, Timestamp},
         user_type::UserType,
     },
-    storage::Stores,
+    storage::{Stores, audit::AuditRecord},
 };
 use serde_json::{Value, json};
 
 use super::{
     Answer, Person, Setup, eventually,
-    inbox::{self, Mail},
+    inbox::{self, Mail, Text},
 };
 
 /// A running service.
@@ -250,6 +250,73 @@ impl TestApp {
         let mut mails = inbox::mails(&self.outbox);
         mails.retain(|mail| mail.to.iter().any(|to| to == address));
         mails
+    }
+
+    /// Waits for a text to `number` that was not read yet, and answers its code.
+    pub(crate) async fn next_code(&self, number: &str) -> String {
+        eventually(&format!("a text to {number}"), async || {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let texts = inbox::texts(&self.outbox);
+            let text = texts
+                .into_iter()
+                .find(|text| text.to == number && !seen.contains(&text.file))?;
+            seen.insert(text.file.clone());
+            Some(text.code())
+        })
+        .await
+    }
+
+    /// Every text that will ever come of what was asked so far.
+    pub(crate) async fn all_texts(&self) -> Vec<Text> {
+        self.settle().await;
+        inbox::texts(&self.outbox)
+    }
+
+    /// Asks for a link that sets a new password.
+    pub(crate) async fn forget(&self, user_type: &str, email: &str) -> Answer {
+        self.keep_secret(email);
+        let call = self.post(&format!("/{user_type}/forget_password"));
+        call.json(&json!({ "email": email })).send().await
+    }
+
+    /// Sets a new password, as a program does.
+    pub(crate) async fn reset(&self, user_type: &str, token: &str, password: &str) -> Answer {
+        self.keep_secret(token);
+        self.keep_secret(password);
+        let call = self.post(&format!("/{user_type}/reset_password"));
+        call.json(&json!({ "token": token, "password": password })).send().await
+    }
+
+    /// Changes one's profile.
+    pub(crate) async fn update(&self, user_type: &str, access_token: &str, change: &Value) -> Answer {
+        let call = self.call("PUT", &format!("/{user_type}/update"));
+        call.bearer(access_token).json(change).send().await
+    }
+
+    /// Deletes one's account.
+    pub(crate) async fn delete(&self, user_type: &str, access_token: &str, proof: &Value) -> Answer {
+        let call = self.call("DELETE", &format!("/{user_type}/delete"));
+        call.bearer(access_token).json(proof).send().await
+    }
+
+    /// Asks for a code to one's phone; answers what it is named.
+    pub(crate) async fn ask_code(&self, user_type: &str, access_token: &str, body: &Value) -> Answer {
+        let call = self.post(&format!("/{user_type}/otp_phone"));
+        call.bearer(access_token).json(body).send().await
+    }
+
+    /// Sends a code back.
+    pub(crate) async fn send_code(&self, user_type: &str, access_token: &str, challenge: &str, code: &str) -> Answer {
+        let call = self.post(&format!("/{user_type}/verify_otp_phone"));
+        let body = json!({ "token": challenge, "otp": code });
+        call.bearer(access_token).json(&body).send().await
+    }
+
+    /// What the audit holds of a user type, oldest first.
+    pub(crate) async fn audit(&self, user_type: &str) -> Vec<AuditRecord> {
+        let stores = self.open_stores().await;
+        let user_type = user_type.parse().expect("a user type");
+        stores.audit.list(&user_type, None, None, 1000).await.expect("a store")
     }
 
     /// Waits until no message is under way.

@@ -1,4 +1,4 @@
-//! The mails that the service wrote into its outbox folder.
+//! The mails and texts that the service wrote into its outbox folder.
 
 use std::path::Path;
 
@@ -57,12 +57,50 @@ impl Mail {
     }
 }
 
-/// All mails of the folder that lie there whole.
-pub(super) fn mails(folder: &Path) -> Vec<Mail> {
+/// A text as its phone shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    /// Its file's name.
+    pub(crate) file: String,
+    pub(crate) to: String,
+    pub(crate) body: String,
+}
+
+impl Text {
+    /// The six digits it carries.
+    #[track_caller]
+    pub(crate) fn code(&self) -> String {
+        let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|b| b.is_ascii_digit());
+        let code = self.body.split_whitespace().find(is_code);
+        code.unwrap_or_else(|| panic!("no code in {self:?}")).to_owned()
+    }
+}
+
+/// All texts of the folder that lie there whole.
+pub(super) fn texts(folder: &Path) -> Vec<Text> {
+    let read = |name: String| {
+        let text = std::fs::read_to_string(folder.join(&name)).expect("a text is never taken away");
+        let (head, body) = text.split_once("\n\n").expect("head and body");
+        let to = head.lines().find_map(|line| line.strip_prefix("To: "));
+        Text {
+            file: name,
+            to: to.expect("a number").to_owned(),
+            body: body.to_owned(),
+        }
+    };
+    names(folder, "sms").map(read).collect()
+}
+
+fn names(folder: &Path, ending: &str) -> impl Iterator<Item = String> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "eml") && !name.starts_with('.'))
+        .filter(move |name| Path::new(name).extension().is_some_and(|e| e == ending) && !name.starts_with('.'))
+}
+
+/// All mails of the folder that lie there whole.
+pub(super) fn mails(folder: &Path) -> Vec<Mail> {
+    names(folder, "eml")
         .map(|name| {
             let bytes = std::fs::read(folder.join(&name)).expect("a mail is never taken away");
             Mail::parse(name, &bytes)

@@ -17,7 +17,7 @@ pub(crate) use app::{Pair, TestApp};
 pub(crate) use forge::{Forger, encoded, part};
 pub(crate) use inbox::Mail;
 pub(crate) use logs::logged;
-pub(crate) use person::{BROWSER, PASSWORD, Person, other};
+pub(crate) use person::{BROWSER, PASSWORD, Person, mobile, other};
 pub(crate) use raw::RawConnection;
 pub(crate) use runner::{eventually, repeated, run, run_bare};
 pub(crate) use setup::Setup;

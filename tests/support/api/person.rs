@@ -57,6 +57,15 @@ impl Person {
         }
     }
 
+    /// The same with a phone that takes texts and that nobody else has.
+    pub(crate) fn with_mobile(self) -> Self {
+        Self {
+            phone: mobile(),
+            country_code: "DE".into(),
+            ..self
+        }
+    }
+
     /// As a create takes it.
     pub(crate) fn json(&self) -> Value {
         let mut body = json!({
@@ -72,6 +81,12 @@ impl Person {
         }
         body
     }
+}
+
+/// The number of a phone that takes texts and that nobody else has.
+pub(crate) fn mobile() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(20_000_000);
+    format!("+49151{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The user type that a case is not about.

@@ -1,0 +1,434 @@
+//! How often somebody may do something: by the client's address, by account, by token family, by address and by number.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Answer, BROWSER, Pair, Person, Setup, StoreSet, TestApp, mobile};
+
+cases_per_store! {
+    defect_07_limits_count_sign_in_and_the_address_that_the_proxy_saw
+    an_account_has_sixty_a_minute_wherever_it_is
+    a_token_family_has_thirty_refreshes_a_minute_wherever_it_is
+    a_mailbox_gets_three_links_an_hour_whoever_asks
+    a_number_gets_five_texts_an_hour_whoever_asks
+    a_client_deletes_one_account_a_day
+}
+
+cases_once! {
+    every_route_has_its_number
+    twins_share_a_bucket_and_user_types_do_not
+    a_limit_says_when_to_come_back
+    without_proxies_the_header_changes_nothing
+    people_get_their_refusal_as_a_page
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A service that counts, behind a proxy that says who is calling.
+async fn counting(stores: &StoreSet) -> TestApp {
+    let setup = Setup::new(stores).set("RATE_LIMITS", "on");
+    setup.set("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8").spawn().await
+}
+
+/// Somebody asks from `client`.
+async fn ask(app: &TestApp, client: &str, method: &str, path: &str) -> Answer {
+    app.call(method, path).header("x-forwarded-for", client).send().await
+}
+
+/// A new account, signed in from `client`.
+async fn member(app: &TestApp, person: &Person, client: &str) -> Pair {
+    let from = |path: &str| app.post(&format!("/User1/{path}")).header("x-forwarded-for", client);
+    from("create").json(&person.json()).send().await.expect(201);
+    let token = app.next_link(person).await;
+    from("verify").json(&json!({ "token": token })).send().await.expect(200);
+    app.next_mail(&person.email).await;
+    sign_in(app, person, client).await
+}
+
+async fn sign_in(app: &TestApp, person: &Person, client: &str) -> Pair {
+    let call = app.post("/User1/login").header("x-forwarded-for", client);
+    let form = [("username", person.email.as_str()), ("password", &person.password)];
+    Pair::of(app, &call.form(&form).send().await.expect(200))
+}
+
+/// Asks until it is refused; answers how often it was not, and the refusal.
+async fn until_refused(mut next: impl AsyncFnMut() -> Answer) -> (usize, Answer) {
+    let mut allowed = 0;
+    loop {
+        let answer = next().await;
+        if answer.status == 429 {
+            return (allowed, answer.expect_problem(429, "too_many_requests"));
+        }
+        allowed += 1;
+        assert!(allowed < 500, "{} is not limited", answer.call);
+    }
+}
+
+async fn every_route_has_its_number(stores: &StoreSet) {
+    let app = counting(stores).await;
+    for (number, (method, path, burst, window)) in [
+        ("POST", "create", 5_usize, 60_usize),
+        ("POST", "login", 5, 60),
+        ("GET", "verify?token=x", 10, 60),
+        ("POST", "verify", 10, 60),
+        ("POST", "otp_phone", 3, 60),
+        ("GET", "verify_otp_phone", 5, 60),
+        ("POST", "verify_otp_phone", 5, 60),
+        ("GET", "forget_password", 3, 60),
+        ("POST", "forget_password", 3, 60),
+        ("GET", "reset_password_form", 10, 60),
+        ("POST", "reset_password", 3, 60),
+        ("GET", "", 60, 60),
+        ("PUT", "update", 10, 60),
+        ("GET", "logout", 10, 60),
+        ("POST", "logout", 10, 60),
+        // Nobody is signed in, and nothing is said: a hundred an hour.
+        ("DELETE", "delete", 100, 3600),
+        ("POST", "refresh-token", 100, 3600),
+        ("POST", "resend-verification", 100, 3600),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let client = format!("203.0.113.{number}");
+        let path = format!("/User1/{path}");
+        let (allowed, refused) = until_refused(async || ask(&app, &client, method, &path).await).await;
+        assert_eq!(allowed, burst, "{method} {path}");
+        assert_eq!(
+            refused.header("ratelimit-policy"),
+            format!("\"default\";q={burst};w={window}")
+        );
+        let wait = window.div_ceil(burst);
+        assert_eq!(refused.header("retry-after"), wait.to_string(), "{method} {path}");
+        assert_eq!(
+            refused.header("ratelimit"),
+            format!("\"default\";r=0;t={wait}"),
+            "{method} {path}"
+        );
+        // Somebody else is not concerned.
+        let other = ask(&app, "198.51.100.1", method, &path).await;
+        assert_ne!(other.status, 429, "{method} {path}");
+    }
+    // What is not of a user type is not counted.
+    for _ in 0..120 {
+        app.get("/livez").send().await.expect(200);
+    }
+    app.shut_down().await;
+}
+
+async fn twins_share_a_bucket_and_user_types_do_not(stores: &StoreSet) {
+    let app = counting(stores).await;
+    for (number, (methods, path, burst)) in [
+        (["GET", "POST"], "verify", 10),
+        (["GET", "POST"], "verify_otp_phone", 5),
+        (["GET", "POST"], "forget_password", 3),
+        (["POST", "GET"], "logout", 10),
+        (["HEAD", "GET"], "reset_password_form", 10),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let client = format!("203.0.113.{number}");
+        let path = |user_type: &str| format!("/{user_type}/{path}");
+        for turn in 0..burst {
+            let answer = ask(&app, &client, methods[turn % 2], &path("User1")).await;
+            assert_ne!(answer.status, 429, "{turn} of {}", answer.call);
+        }
+        for method in methods {
+            ask(&app, &client, method, &path("User1")).await.expect(429);
+            assert_ne!(ask(&app, &client, method, &path("User2")).await.status, 429);
+        }
+    }
+    // The profile with and without the slash is one route.
+    for turn in 0..60 {
+        let path = if turn % 2 == 0 { "/User1" } else { "/User1/" };
+        ask(&app, "203.0.113.99", "GET", path).await.expect(401);
+    }
+    ask(&app, "203.0.113.99", "GET", "/User1").await.expect(429);
+    ask(&app, "203.0.113.99", "GET", "/User1/").await.expect(429);
+    app.shut_down().await;
+}
+
+async fn a_limit_says_when_to_come_back(stores: &StoreSet) {
+    let app = counting(stores).await;
+    let client = "203.0.113.1";
+    let ask = async |email: &str| {
+        let call = app.get(&format!("/User1/forget_password?email={email}"));
+        call.header("x-forwarded-for", client).send().await
+    };
+    for (left, until_full) in [(2, 20), (1, 40), (0, 60)] {
+        let answer = ask(&format!("a{left}@mail.example")).await.expect(202);
+        assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=3;w=60");
+        assert_eq!(
+            answer.header("ratelimit"),
+            format!("\"default\";r={left};t={until_full}")
+        );
+        assert_eq!(answer.header("retry-after"), "");
+    }
+    let refused = ask("b@mail.example").await.expect(429);
+    assert_eq!(refused.header("retry-after"), "20");
+    // A refused one costs nothing, and one that came a moment early is told the rest.
+    app.clock.advance(Duration::from_millis(19_500));
+    assert_eq!(ask("b@mail.example").await.expect(429).header("retry-after"), "1");
+    app.clock.advance(Duration::from_millis(500));
+    ask("b@mail.example").await.expect(202);
+    ask("c@mail.example").await.expect(429);
+    app.clock.advance(MINUTE);
+    for _ in 0..3 {
+        ask("c@mail.example").await.expect(202);
+    }
+    ask("c@mail.example").await.expect(429);
+    app.shut_down().await;
+}
+
+async fn defect_07_limits_count_sign_in_and_the_address_that_the_proxy_saw(stores: &StoreSet) {
+    let app = counting(stores).await;
+    let person = Person::new();
+    member(&app, &person, "198.51.100.200").await;
+    app.clock.advance(MINUTE);
+    let try_from = async |forwarded: &[&str]| {
+        let mut call = app.post("/User1/login");
+        for line in forwarded {
+            call = call.header("x-forwarded-for", line);
+        }
+        let form = [("username", person.email.as_str()), ("password", "wrong")];
+        call.form(&form).send().await.status
+    };
+    // What stands to the left of what the proxy wrote is the client's own invention.
+    for invented in ["1.1.1.1", "2.2.2.2", "unknown", "10.0.0.9", "\"; drop"] {
+        assert_eq!(try_from(&[&format!("{invented}, 203.0.113.9")]).await, 401);
+    }
+    assert_eq!(try_from(&["3.3.3.3, 203.0.113.9"]).await, 429);
+    assert_eq!(
+        try_from(&["3.3.3.3", "203.0.113.9"]).await,
+        429,
+        "in lines of their own"
+    );
+    assert_eq!(try_from(&["203.0.113.9, 10.1.2.3"]).await, 429, "two proxies");
+    assert_eq!(try_from(&["::ffff:203.0.113.9"]).await, 429, "the same in IPv6");
+    assert_eq!(try_from(&["203.0.113.10"]).await, 401);
+    // The right password from there is refused as well: nothing is learnt.
+    let call = app.post("/User1/login").header("x-forwarded-for", "203.0.113.9");
+    let form = [("username", person.email.as_str()), ("password", &person.password)];
+    let refused = call.form(&form).send().await.expect_problem(429, "too_many_requests");
+    assert!(!refused.header("retry-after").is_empty());
+
+    // One customer's IPv6 addresses are one client.
+    for host in ["::1", ":ffff::9", ":0:0:0:77", "::abcd", ":1:2:3:4"] {
+        assert_eq!(try_from(&[&format!("2001:db8:1:2{host}")]).await, 401, "{host}");
+    }
+    assert_eq!(try_from(&["2001:db8:1:2::77:1"]).await, 429);
+    assert_eq!(try_from(&["2001:db8:1:3::1"]).await, 401);
+
+    // Nothing that can be believed: all of it is the proxy's own.
+    for nothing in [
+        "",
+        "unknown",
+        "203.0.113.77, garbage",
+        "10.0.0.1, 10.0.0.2",
+        "203.0.113.78:443",
+    ] {
+        assert_eq!(try_from(&[nothing]).await, 401, "{nothing}");
+    }
+    assert_eq!(try_from(&[]).await, 429);
+    app.shut_down().await;
+}
+
+async fn without_proxies_the_header_changes_nothing(stores: &StoreSet) {
+    let app = Setup::new(stores).set("RATE_LIMITS", "on").spawn().await;
+    for number in 0..5 {
+        ask(&app, &format!("203.0.113.{number}"), "POST", "/User1/login")
+            .await
+            .expect(422);
+    }
+    ask(&app, "203.0.113.200", "POST", "/User1/login").await.expect(429);
+    app.shut_down().await;
+}
+
+async fn people_get_their_refusal_as_a_page(stores: &StoreSet) {
+    let app = counting(stores).await;
+    for (path, burst) in [("verify", 10), ("reset_password", 3)] {
+        let post = async |accept: &str| {
+            let call = app
+                .post(&format!("/User1/{path}"))
+                .form(&[("token", "x"), ("password", "x")]);
+            call.accept(accept).send().await
+        };
+        for _ in 0..burst {
+            post("application/json").await;
+        }
+        let page = post(BROWSER).await.expect(429);
+        assert!(page.header("content-type").starts_with("text/html"));
+        assert!(!page.header("retry-after").is_empty());
+        post("application/json").await.expect_problem(429, "too_many_requests");
+    }
+    app.shut_down().await;
+}
+
+async fn an_account_has_sixty_a_minute_wherever_it_is(stores: &StoreSet) {
+    let app = counting(stores).await;
+    let [one, two] = [Person::new(), Person::new()];
+    let own = member(&app, &one, "203.0.113.1").await;
+    let second = sign_in(&app, &one, "203.0.113.1").await;
+    let colleague = member(&app, &two, "203.0.113.1").await;
+    let get = async |pair: &Pair, client: &str| {
+        let call = app.get("/User1/").header("x-forwarded-for", client);
+        call.bearer(&pair.access).send().await
+    };
+    for turn in 0..60 {
+        let pair = if turn % 2 == 0 { &own } else { &second };
+        let answer = get(pair, &format!("203.0.113.{turn}")).await.expect(200);
+        assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=60;w=60");
+        assert!(
+            answer
+                .header("ratelimit")
+                .starts_with(&format!("\"default\";r={};", 59 - turn))
+        );
+    }
+    // Neither a new session nor a new address helps; whoever shares the address is not concerned.
+    for client in ["203.0.113.1", "198.51.100.77"] {
+        let refused = get(&second, client).await.expect_problem(429, "too_many_requests");
+        assert_eq!(refused.header("retry-after"), "1");
+    }
+    for _ in 0..60 {
+        get(&colleague, "203.0.113.1").await.expect(200);
+    }
+    // Nor who proves nothing from there; a forged token is nobody's account.
+    let forged = Pair {
+        access: format!("{}A", own.access),
+        refresh: String::new(),
+    };
+    for _ in 0..60 {
+        get(&forged, "203.0.113.1").await.expect_problem(401, "invalid_token");
+    }
+    get(&forged, "203.0.113.1")
+        .await
+        .expect_problem(429, "too_many_requests");
+    app.clock.advance(Duration::from_secs(1));
+    get(&own, "203.0.113.1").await.expect(200);
+    app.shut_down().await;
+}
+
+async fn a_token_family_has_thirty_refreshes_a_minute_wherever_it_is(stores: &StoreSet) {
+    let app = counting(stores).await;
+    let person = Person::new();
+    let mut pair = member(&app, &person, "203.0.113.1").await;
+    let other = sign_in(&app, &person, "203.0.113.1").await;
+    let refresh = async |token: &str, client: &str| {
+        let call = app.post("/User1/refresh-token").header("x-forwarded-for", client);
+        call.json(&json!({ "refresh_token": token })).send().await
+    };
+    for turn in 0..30 {
+        let answer = refresh(&pair.refresh, &format!("203.0.113.{turn}")).await.expect(200);
+        assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=30;w=60");
+        pair = Pair::of(&app, &answer);
+    }
+    let refused = refresh(&pair.refresh, "198.51.100.9").await;
+    let refused = refused.expect_problem(429, "too_many_requests");
+    assert_eq!(refused.header("retry-after"), "2");
+    refresh(&other.refresh, "203.0.113.1").await.expect(200);
+    // The refused one used nothing up.
+    app.clock.advance(Duration::from_secs(2));
+    refresh(&pair.refresh, "198.51.100.9").await.expect(200);
+    app.shut_down().await;
+}
+
+async fn a_mailbox_gets_three_links_an_hour_whoever_asks(stores: &StoreSet) {
+    let app = counting(stores).await;
+    let person = Person::new();
+    member(&app, &person, "203.0.113.1").await;
+    for (number, email) in [&person.email, &Person::new().email].into_iter().enumerate() {
+        let mut client = number * 100;
+        let mut ask = async |email: &str| {
+            client += 1;
+            let call = app.post("/User1/forget_password");
+            let call = call.header("x-forwarded-for", &format!("203.0.113.{client}"));
+            call.json(&json!({ "email": email })).send().await
+        };
+        // However it is spelt; and known or not, the same.
+        for spelling in [email.clone(), email.to_uppercase(), email.replacen('g', "G", 1)] {
+            ask(&spelling).await.expect(202);
+        }
+        let refused = ask(email).await.expect_problem(429, "too_many_requests");
+        assert_eq!(refused.header("retry-after"), "1200");
+        assert_eq!(refused.header("ratelimit-policy"), "\"default\";q=3;w=3600");
+        app.clock.advance(HOUR / 3);
+        ask(email).await.expect(202);
+        ask(email).await.expect(429);
+        // The other user type counts for itself.
+        let call = app
+            .post("/User2/forget_password")
+            .header("x-forwarded-for", "192.0.2.1");
+        call.json(&json!({ "email": email })).send().await.expect(202);
+    }
+    app.shut_down().await;
+}
+
+async fn a_number_gets_five_texts_an_hour_whoever_asks(stores: &StoreSet) {
+    let app = counting(stores).await;
+    let victim = mobile();
+    let ask = async |pair: &Pair, number: &str, client: &str| {
+        let call = app.post("/User1/otp_phone").header("x-forwarded-for", client);
+        call.bearer(&pair.access).json(&json!({ "phone": number })).send().await
+    };
+    for number in 0..5 {
+        let client = format!("203.0.113.{number}");
+        let pair = member(&app, &Person::new(), &client).await;
+        ask(&pair, &victim, &client).await.expect(202);
+        app.next_code(&victim).await;
+        // One that comes too soon is refused before it is counted.
+        ask(&pair, &victim, &client)
+            .await
+            .expect_problem(429, "code_sent_recently");
+    }
+    let last = member(&app, &Person::new(), "203.0.113.9").await;
+    let refused = ask(&last, &victim, "203.0.113.9").await;
+    let refused = refused.expect_problem(429, "too_many_requests");
+    assert_eq!(refused.header("ratelimit-policy"), "\"default\";q=5;w=3600");
+    assert_eq!(refused.header("retry-after"), "720");
+    // Another number is not concerned, and the refused one became nobody's.
+    let profile = app.get("/User1/").bearer(&last.access).send().await.expect(200).json();
+    assert_ne!(profile["phone"], victim.as_str());
+    ask(&last, &mobile(), "203.0.113.9").await.expect(202);
+    assert_eq!(app.all_texts().await.iter().filter(|text| text.to == victim).count(), 5);
+    app.shut_down().await;
+}
+
+async fn a_client_deletes_one_account_a_day(stores: &StoreSet) {
+    let app = counting(stores).await;
+    let [one, two] = [Person::new(), Person::new()];
+    let client = "203.0.113.1";
+    let first = member(&app, &one, client).await;
+    let second = member(&app, &two, client).await;
+    let delete = async |pair: &Pair, password: &str, client: &str| {
+        let call = app.call("DELETE", "/User1/delete").header("x-forwarded-for", client);
+        call.bearer(&pair.access)
+            .json(&json!({ "password": password }))
+            .send()
+            .await
+    };
+    // A refused one does not count.
+    delete(&first, "wrong", client)
+        .await
+        .expect_problem(403, "wrong_password");
+    delete(&first, &one.password, client).await.expect(200);
+    let refused = delete(&second, &two.password, client).await;
+    let refused = refused.expect_problem(429, "too_many_requests");
+    assert_eq!(refused.header("retry-after"), (24 * 3600).to_string());
+    let profile = app.get("/User1/").bearer(&second.access).send().await;
+    assert_eq!(
+        profile.expect(200).member("email"),
+        two.email,
+        "the account is as it was"
+    );
+    app.clock.advance(HOUR * 24);
+    let second = sign_in(&app, &two, client).await;
+    delete(&second, &two.password, client).await.expect(200);
+    // Another client is not concerned.
+    let three = Person::new();
+    let third = member(&app, &three, "198.51.100.1").await;
+    delete(&third, &three.password, "198.51.100.1").await.expect(200);
+    app.shut_down().await;
+}
