@@ -1,10 +1,10 @@
 //! `Idempotency-Key` on routes that take it: the answer is made again from an id, never stored.
 
-use poem::{FromRequest, Request, RequestBody, http::StatusCode};
+use poem::{FromRequest, Request, RequestBody};
 
 use crate::{
     domain::ids::AccountId,
-    http::{population::Population, problem::Problem},
+    http::{error_code::ErrorCode, population::Population, problem::Problem},
     service::idempotency::{self, IdempotencyError, Request as Guarded},
 };
 
@@ -24,8 +24,7 @@ impl<'a> FromRequest<'a> for IdempotencyHeader {
                 Some(key.to_owned())
             }
             Some(_) => {
-                let detail = "Idempotency-Key has 1 to 255 visible ASCII characters.";
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail).into());
+                return Err(Problem::new(ErrorCode::IdempotencyKeyInvalid).into());
             }
         };
         let bytes = zeroize::Zeroizing::new(body.take()?.into_vec().await?);
@@ -48,17 +47,10 @@ impl IdempotencyHeader {
         let begun = idempotency::begin(&population.core, &population.user_type, route, caller, key, &self.body).await?;
         match begun {
             Guarded::Done(answer) => Ok((Guarded::Unguarded, Some(answer))),
-            Guarded::Refused(IdempotencyError::OtherBody) => Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency_key_reused",
-                "This Idempotency-Key was used with another body. Use a new key for a new request.",
-            )),
-            Guarded::Refused(IdempotencyError::InProgress) => Err(Problem::new(
-                StatusCode::CONFLICT,
-                "request_in_progress",
-                "The first request with this Idempotency-Key still runs. Ask again in a moment.",
-            )
-            .with_header("retry-after", "1")),
+            Guarded::Refused(IdempotencyError::OtherBody) => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
+            Guarded::Refused(IdempotencyError::InProgress) => {
+                Err(Problem::new(ErrorCode::RequestInProgress).with_header("retry-after", "1"))
+            }
             guarded => Ok((guarded, None)),
         }
     }

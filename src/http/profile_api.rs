@@ -1,6 +1,5 @@
 //! One's own account: shown, changed, deleted.
 
-use poem::http::StatusCode;
 use poem_openapi::{OpenApi, payload::Json};
 
 use crate::{
@@ -8,8 +7,9 @@ use crate::{
         body::Body,
         caller::{SignedIn, not_own_account},
         dto::profile::{Delete, Deleted, ProfileSchema, ProfileUpdate},
+        error_code::{Codes, ErrorCode, codes},
         problem::Problem,
-        refusals::{BODY, CONFLICT, FORBIDDEN, NOBODY, Refused},
+        refusals::{BODY, Refused, SIGNED_IN},
     },
     service::{authenticate::Caller, erase_account::erase_account, profile::profile, update_profile::update_profile},
 };
@@ -18,11 +18,21 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ProfileApi;
 
+const UPDATE: Codes = codes([
+    ErrorCode::ReadOnly,
+    ErrorCode::VersionConflict,
+    ErrorCode::UsernameTaken,
+    ErrorCode::InsufficientUserAuthentication,
+]);
+const DELETE: Codes = codes([ErrorCode::WrongPassword, ErrorCode::InsufficientUserAuthentication]);
+
 #[OpenApi]
 impl ProfileApi {
     /// One's own profile
+    ///
+    /// Opened for its owner alone.
     #[oai(path = "/", method = "get", operation_id = "profile")]
-    async fn profile(&self, signed_in: SignedIn) -> Result<Json<ProfileSchema>, Refused<{ NOBODY | FORBIDDEN }>> {
+    async fn profile(&self, signed_in: SignedIn) -> Result<Json<ProfileSchema>, Refused<SIGNED_IN>> {
         Ok(Json(
             profile(&signed_in.population.core, &signed_in.caller).await?.into(),
         ))
@@ -38,14 +48,12 @@ impl ProfileApi {
         &self,
         signed_in: SignedIn,
         body: Body<ProfileUpdate>,
-    ) -> Result<Json<ProfileSchema>, Refused<{ BODY | NOBODY | FORBIDDEN | CONFLICT }>> {
+    ) -> Result<Json<ProfileSchema>, Refused<{ SIGNED_IN | BODY | UPDATE }>> {
         let (core, caller) = (&signed_in.population.core, &signed_in.caller);
         let shown: ProfileSchema = profile(core, caller).await?.into();
         let changed = body.0.changed_read_only(&shown);
         if !changed.is_empty() {
-            let detail = "Only the service changes these members.";
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "read_only", detail).with_errors(changed);
-            return Err(problem.into());
+            return Err(Problem::new(ErrorCode::ReadOnly).with_errors(changed).into());
         }
         let (account, security) = update_profile(core, caller, &body.0.update).await?;
         let session_id = caller.session_id.clone();
@@ -67,7 +75,7 @@ impl ProfileApi {
         &self,
         signed_in: SignedIn,
         body: Body<Delete>,
-    ) -> Result<Json<Deleted>, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
+    ) -> Result<Json<Deleted>, Refused<{ SIGNED_IN | BODY | DELETE }>> {
         let is_own_id = body
             .0
             .id

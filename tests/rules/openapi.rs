@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use sealgate::{domain::user_type::parse_user_types, http::docs::document};
+use sealgate::{
+    domain::user_type::parse_user_types,
+    http::{docs::document, error_code},
+};
 use serde_json::Value;
 
 fn root(path: &str) -> std::path::PathBuf {
@@ -19,6 +22,15 @@ fn the_document_in_the_repository_is_the_one_that_is_served() {
     assert!(
         stored.trim_end() == generated().trim_end(),
         "openapi/openapi.json is not what the service serves: `cargo run -- openapi > openapi/openapi.json`"
+    );
+}
+
+#[test]
+fn the_errors_in_the_repository_are_the_ones_that_are_answered() {
+    let stored = fs::read_to_string(root("docs/ERRORS.md")).expect("docs/ERRORS.md");
+    assert!(
+        stored == error_code::markdown(),
+        "docs/ERRORS.md is not what the service answers: `cargo run -- openapi --errors > docs/ERRORS.md`"
     );
 }
 
