@@ -3,7 +3,7 @@
 //! Every operation goes through [`finish`], so that a new one needs nothing here: its answer stands in [`examples`], its
 //! refusals in its type ([`crate::http::refusals::Refused`]).
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use serde_json::{Map, Value, json};
 
@@ -15,34 +15,108 @@ use crate::http::{
 };
 
 const HTML: &str = "text/html";
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Members of a request that `null` does not remove.
 const NEVER_NULL: [(&str, &str); 3] = [("Update", "first_name"), ("Update", "last_name"), ("Update", "email")];
-/// Types of answers whose optional members are always there, and `null` where there is nothing.
-const ANSWERS_WITH_NULL: [&str; 1] = ["Profile"];
-
 /// The document with everything that poem left out.
 #[must_use]
 pub fn finish(mut document: Value) -> Value {
     document["openapi"] = "3.0.3".into();
-    let mut schemas = document["components"]["schemas"].take();
-    if let (Some(schemas), Value::Object(problem)) = (schemas.as_object_mut(), Problem::schemas()) {
-        schemas.extend(problem);
-    }
-    let mut sent = Vec::new();
+    let mut components = Components(document["components"]["schemas"].take());
+    components.add(Problem::schemas());
+    let mut answered = BTreeSet::new();
     for (path, methods) in members(&mut document["paths"]) {
         for (_, operation) in members(methods) {
-            finish_operation(path, operation, &schemas, &mut sent);
+            finish_operation(path, operation, &mut components, &mut answered);
         }
     }
-    document["components"]["schemas"] = schemas;
-    for (name, schema) in members(&mut document["components"]["schemas"]) {
-        finish_schema(name, schema, sent.contains(name));
-    }
+    document["components"]["schemas"] = components.0;
     document["components"]["parameters"] = parameters();
     document["components"]["headers"] = headers();
-    document["components"]["examples"] = refusals();
+    document["components"]["examples"] = refusals(&answered);
+    for (_, scheme) in members(&mut document["components"]["securitySchemes"]) {
+        scheme["flows"]["password"]["scopes"] = json!({});
+    }
     document
+}
+
+/// The schemas, finished one by one as operations use them.
+struct Components(Value);
+
+impl Components {
+    fn add(&mut self, schemas: Value) {
+        if let (Some(known), Value::Object(more)) = (self.0.as_object_mut(), schemas) {
+            known.extend(more);
+        }
+    }
+
+    /// What JSON bodies of this type look like.
+    fn finish_sent(&mut self, name: &str) {
+        let schema = &mut self.0[name];
+        // Members that a route does not know are 422.
+        schema["additionalProperties"] = false.into();
+        if let Some(example) = schema["example"].as_object_mut() {
+            example.retain(|_, value| !value.is_null());
+        }
+        let required = required(schema);
+        for (member, property) in members(&mut schema["properties"]) {
+            finish_property(member, property);
+            if !required.contains(member) && !NEVER_NULL.contains(&(name, member)) {
+                property["nullable"] = true.into();
+            }
+        }
+    }
+
+    /// The same as a form: it has neither `null` nor objects. A schema of its own, so that generated clients can tell
+    /// the two apart.
+    fn finish_form(&mut self, name: &str) -> String {
+        let form = format!("{name}Form");
+        let mut schema = self.0[name].clone();
+        schema["title"] = form.clone().into();
+        if let Some(properties) = schema["properties"].as_object_mut() {
+            properties.retain(|_, property| property["type"] != "object");
+        }
+        for (_, property) in members(&mut schema["properties"]) {
+            property.as_object_mut().map(|property| property.remove("nullable"));
+        }
+        self.0[form.as_str()] = schema;
+        form
+    }
+
+    /// What is answered: every member is there, and `null` where there is nothing.
+    fn finish_answered(&mut self, name: &str) {
+        let schema = &mut self.0[name];
+        let required = required(schema);
+        let mut names = Vec::new();
+        for (member, property) in members(&mut schema["properties"]) {
+            finish_property(member, property);
+            if !required.contains(member) {
+                property["nullable"] = true.into();
+            }
+            names.push(member.clone());
+        }
+        schema["required"] = names.into();
+    }
+}
+
+fn required(schema: &Value) -> BTreeSet<String> {
+    let list = schema["required"].as_array().into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn finish_property(member: &str, property: &mut Value) {
+    if member == "attributes" {
+        property["type"] = "object".into();
+        property["additionalProperties"] = true.into();
+    }
+    if property["format"] == "uint64" {
+        property["format"] = "int64".into();
+        property["minimum"] = 0.into();
+    }
+    property
+        .as_object_mut()
+        .map(|property| property.retain(|_, value| !value.is_null()));
 }
 
 fn members(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
@@ -53,25 +127,36 @@ fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
-fn finish_operation(path: &str, operation: &mut Value, schemas: &Value, sent: &mut Vec<String>) {
+fn finish_operation(
+    path: &str,
+    operation: &mut Value,
+    components: &mut Components,
+    answered: &mut BTreeSet<&'static str>,
+) {
     // `user1_login`: the rest is the same for every user type.
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let tag = operation["tags"][0].as_str().unwrap_or_default().to_ascii_lowercase();
     let name = id.strip_prefix(&format!("{tag}_")).unwrap_or(&id);
     unwrap_lines(operation);
     finish_parameters(name, operation);
+    if operation["security"].is_null() {
+        operation["security"] = json!([]);
+    }
     if let Some(content) = operation.pointer_mut("/requestBody/content") {
-        for (_, media) in members(content) {
+        for (media_type, media) in members(content) {
             let schema = schema_name(media);
-            media["examples"] = sent_examples(name, &schemas[&schema]["example"]);
-            sent.push(schema);
+            components.finish_sent(&schema);
+            media["examples"] = sent_examples(name, &components.0[&schema]["example"]);
+            if media_type == FORM {
+                media["schema"] = reference("schemas", &components.finish_form(&schema));
+            }
         }
     }
     for (status, response) in members(&mut operation["responses"]) {
         if status.starts_with('2') {
-            finish_answer(name, response);
+            finish_answer(name, response, components);
         } else {
-            finish_refusal(path, response);
+            answered.extend(finish_refusal(path, response).into_iter().map(ErrorCode::as_str));
         }
         let names = header_names(status, response);
         response["headers"] = names
@@ -121,10 +206,6 @@ fn finish_parameters(name: &str, operation: &mut Value) {
 }
 
 fn sent_examples(name: &str, own: &Value) -> Value {
-    let mut own = own.clone();
-    if let Some(members) = own.as_object_mut() {
-        members.retain(|_, value| !value.is_null());
-    }
     let mut all = Map::from_iter([("usual".to_owned(), json!({ "summary": "As usual", "value": own }))]);
     for other in examples::others(name) {
         all.insert(
@@ -135,7 +216,7 @@ fn sent_examples(name: &str, own: &Value) -> Value {
     all.into()
 }
 
-fn finish_answer(name: &str, response: &mut Value) {
+fn finish_answer(name: &str, response: &mut Value, components: &mut Components) {
     let Some((description, example)) = examples::answer(name) else {
         return;
     };
@@ -145,6 +226,10 @@ fn finish_answer(name: &str, response: &mut Value) {
     // Charsets are a matter of course, and generators stumble over them.
     for (media_type, mut media) in content {
         let essence = media_type.split(';').next().unwrap_or_default().to_owned();
+        let schema = schema_name(&media);
+        if !schema.is_empty() {
+            components.finish_answered(&schema);
+        }
         media["example"] = if essence == HTML {
             examples::PAGE.into()
         } else {
@@ -155,7 +240,7 @@ fn finish_answer(name: &str, response: &mut Value) {
 }
 
 /// The schema lists the codes: they become examples of the one schema that all problems have.
-fn finish_refusal(path: &str, response: &mut Value) {
+fn finish_refusal(path: &str, response: &mut Value) -> Vec<ErrorCode> {
     let codes = response["content"][PROBLEM_JSON]["schema"]["enum"].take();
     let is_listed = |code: &&ErrorCode| {
         let listed = codes.as_array().into_iter().flatten();
@@ -167,7 +252,7 @@ fn finish_refusal(path: &str, response: &mut Value) {
         .map(|code| format!("`{}`: {}", code.as_str(), code.means()));
     response["description"] = lines.collect::<Vec<_>>().join("\n\n").into();
     let examples = codes
-        .into_iter()
+        .iter()
         .map(|code| (code.as_str().to_owned(), reference("examples", code.as_str())));
     response["content"][PROBLEM_JSON] = json!({
         "schema": reference("schemas", "Problem"),
@@ -176,16 +261,22 @@ fn finish_refusal(path: &str, response: &mut Value) {
     if is_link_route(path) {
         response["content"][HTML] = json!({ "schema": { "type": "string" }, "example": examples::PAGE });
     }
+    codes
 }
 
-/// One example of each code.
-fn refusals() -> Value {
+/// One example of each code that an operation answers.
+fn refusals(answered: &BTreeSet<&'static str>) -> Value {
     let example = |code: &ErrorCode| {
         let problem = refusal(*code).example("/User1/login", examples::REQUEST_ID);
         let example = json!({ "summary": code.title(), "value": problem });
         (code.as_str().to_owned(), example)
     };
-    ErrorCode::ALL.iter().map(example).collect::<Map<_, _>>().into()
+    ErrorCode::ALL
+        .iter()
+        .filter(|code| answered.contains(code.as_str()))
+        .map(example)
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn refusal(code: ErrorCode) -> Problem {
@@ -228,32 +319,6 @@ fn header_names(status: &str, response: &Value) -> Vec<&'static str> {
         names.push("WWW-Authenticate");
     }
     names
-}
-
-fn finish_schema(name: &str, schema: &mut Value, is_sent: bool) {
-    if is_sent {
-        // Members that a route does not know are 422.
-        schema["additionalProperties"] = false.into();
-        if let Some(example) = schema["example"].as_object_mut() {
-            example.retain(|_, value| !value.is_null());
-        }
-    }
-    let required = schema["required"].clone();
-    let is_required = |member: &String| {
-        required
-            .as_array()
-            .is_some_and(|list| list.iter().any(|known| known == member))
-    };
-    let has_null = is_sent || ANSWERS_WITH_NULL.contains(&name);
-    for (member, property) in members(&mut schema["properties"]) {
-        if member == "attributes" {
-            property["type"] = "object".into();
-            property["additionalProperties"] = true.into();
-        }
-        if has_null && !is_required(member) && !NEVER_NULL.contains(&(name, member)) {
-            property["nullable"] = true.into();
-        }
-    }
 }
 
 fn parameters() -> Value {
