@@ -15,17 +15,19 @@ pub struct IdempotencyHeader {
     body: zeroize::Zeroizing<Vec<u8>>,
 }
 
+fn is_key(key: &[u8]) -> bool {
+    (1..=255).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
+}
+
 impl<'a> FromRequest<'a> for IdempotencyHeader {
     /// Reads the body and puts it back; to be taken before the body itself.
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> poem::Result<Self> {
-        let key = match request.header("idempotency-key") {
-            None => None,
-            Some(key) if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
-                Some(key.to_owned())
-            }
-            Some(_) => {
-                return Err(Problem::new(ErrorCode::IdempotencyKeyInvalid).into());
-            }
+        // A key that can't be read is refused: ignored, it would look as if the request were guarded.
+        let mut keys = request.headers().get_all("idempotency-key").iter();
+        let key = match (keys.next(), keys.next()) {
+            (None, _) => None,
+            (Some(key), None) if is_key(key.as_bytes()) => key.to_str().ok().map(str::to_owned),
+            _ => return Err(Problem::new(ErrorCode::IdempotencyKeyInvalid).into()),
         };
         let bytes = zeroize::Zeroizing::new(body.take()?.into_vec().await?);
         *body = RequestBody::new(bytes.to_vec().into());
