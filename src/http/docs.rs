@@ -12,7 +12,7 @@ use crate::{
     domain::user_type::UserType,
     http::{
         accounts_api::AccountsApi,
-        document::{finish, yaml},
+        document::{finish, yaml::yaml},
         per_user_type::{PerUserType, with_user_types},
         phone_api::PhoneApi,
         profile_api::ProfileApi,

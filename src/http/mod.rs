@@ -5,7 +5,7 @@
 //! place that knows statuses.
 //!
 //! To add a route: a method in the API it belongs to, its DTO in [`dto`], its refusals' lines in [`refusals`], its
-//! cases in `tests/api/`, its examples in [`examples`]. A new code goes into [`error_code`].
+//! cases in `tests/api/`, its examples in [`document::examples`]. A new code goes into [`error_code`].
 
 pub mod accounts_api;
 pub mod body;
@@ -16,7 +16,6 @@ pub mod docs;
 pub mod document;
 pub mod dto;
 pub mod error_code;
-pub mod examples;
 pub mod fields;
 pub mod health;
 pub mod idempotent;

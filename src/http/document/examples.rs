@@ -1,5 +1,5 @@
 //! Examples that the document shows, by operation: what may be sent beside the type's own example, and what comes back
-//! when all goes well. What is refused is made from [`super::error_code`].
+//! when all goes well. What is refused is made from [`crate::http::error_code`].
 
 use serde_json::{Value, json};
 
@@ -134,6 +134,66 @@ fn profile() -> Value {
         "updated_at": "2026-01-02T03:04:05.678Z",
         "version": 1,
     })
+}
+
+/// Where an answer leads.
+pub struct Link {
+    /// The operation.
+    pub operation: &'static str,
+    /// What of the answer goes there.
+    pub description: &'static str,
+    /// How: its `requestBody` or `parameters`.
+    pub takes: (&'static str, Value),
+}
+
+impl Link {
+    /// As the document has it, within the user type of that tag.
+    #[must_use]
+    pub fn to_json(&self, tag: &str) -> Value {
+        let (part, value) = &self.takes;
+        let mut link = json!({
+            "operationId": format!("{tag}_{}", self.operation),
+            "description": self.description,
+        });
+        link[*part] = value.clone();
+        link
+    }
+}
+
+/// Where the operation's answer leads.
+#[must_use]
+pub fn links(operation: &str) -> Vec<Link> {
+    let link = |operation, description, takes| Link {
+        operation,
+        description,
+        takes,
+    };
+    match operation {
+        "login" | "refresh_token" => vec![link(
+            "refresh_token",
+            "The refresh token, once.",
+            (
+                "requestBody",
+                json!({ "refresh_token": "$response.body#/refresh_token" }),
+            ),
+        )],
+        "otp_phone" => vec![
+            link(
+                "verify_otp_phone",
+                "`otp` goes back as `token`, with the six digits of the text.",
+                (
+                    "requestBody",
+                    json!({ "token": "$response.body#/otp", "otp": "042042" }),
+                ),
+            ),
+            link(
+                "verify_otp_phone_get",
+                "`otp` goes back as `token`, with the six digits of the text.",
+                ("parameters", json!({ "token": "$response.body#/otp" })),
+            ),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 /// An example of a query parameter.
