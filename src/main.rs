@@ -11,7 +11,7 @@ use sealgate::{
     app::{Server, World},
     config::{Config, ConfigProblem, Source, environment::Environment},
     doctor,
-    http::{docs, server::Limits},
+    http::{docs, error_code, server::Limits},
     process,
 };
 
@@ -30,7 +30,11 @@ enum Command {
     /// Say what is wrong with the configuration and how to mend it
     Doctor,
     /// Print the OpenAPI document
-    Openapi,
+    Openapi {
+        /// Print docs/ERRORS.md instead: every error code, what it means and how to mend it
+        #[arg(long)]
+        errors: bool,
+    },
     /// Key-encryption keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -91,7 +95,10 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
             )?;
             return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Command::Openapi => writeln!(io::stdout(), "{}", docs::document(&config.user_types.order))?,
+        Command::Openapi { errors: true } => write!(io::stdout(), "{}", error_code::markdown())?,
+        Command::Openapi { errors: false } => {
+            writeln!(io::stdout(), "{}", docs::document(&config.user_types.order))?;
+        }
         Command::Keys(KeysCommand::New) => {
             let path = &config.stores.kek_file;
             sealgate::app::make_key_file(&config)?;

@@ -36,6 +36,7 @@ const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "mail_password_reset.subject.txt",
     "mail_password_reset.txt",
     "pages/base.html",
+    "pages/errors.html",
     "pages/home.html",
     "pages/mail.html",
     "pages/message.html",

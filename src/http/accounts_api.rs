@@ -11,13 +11,14 @@ use crate::{
     http::{
         body::Body,
         dto::{Address, Create, Created, Message, Verify},
+        error_code::{ErrorCode, codes},
         idempotent::IdempotencyHeader,
         middleware::request_id::WasHead,
         negotiate::{is_api_client, prefers_html},
         pages::Pages,
         population::Population,
         problem::Problem,
-        refusals::{BODY, CONFLICT, PARAMETER, Refused},
+        refusals::{BODY, IDEMPOTENT, LINK, Refused},
     },
     service::{
         Failure,
@@ -70,7 +71,7 @@ impl AccountsApi {
         population: Population,
         idempotency: IdempotencyHeader,
         body: Body<Create>,
-    ) -> Result<CreateResponse, Refused<{ BODY | CONFLICT }>> {
+    ) -> Result<CreateResponse, Refused<{ BODY | IDEMPOTENT | codes([ErrorCode::UsernameTaken]) }>> {
         let (guarded, done) = idempotency.begin(&population, "/create", None).await?;
         let id = match done {
             Some(id) => id,
@@ -100,7 +101,7 @@ impl AccountsApi {
         population: Population,
         /// What the mailed link carries.
         token: Query<Option<String>>,
-    ) -> Result<LinkResponse, Refused<PARAMETER>> {
+    ) -> Result<LinkResponse, Refused<LINK>> {
         let token = token.0.unwrap_or_default();
         if is_api_client(request) && request.data::<WasHead>().is_none() {
             return Ok(LinkResponse::Message(Json(use_link(&population, &token).await?)));
@@ -126,7 +127,7 @@ impl AccountsApi {
         request: &Request,
         population: Population,
         body: Body<Verify>,
-    ) -> Result<LinkResponse, Refused<BODY>> {
+    ) -> Result<LinkResponse, Refused<{ BODY | LINK }>> {
         // Who fills in what people don't see is told that it worked.
         let message = if body.0.is_robot {
             population.flag_robot().await;

@@ -5,7 +5,7 @@
 //! takes repeated members.
 
 use percent_encoding::percent_decode_str;
-use poem::{Request, RequestBody, http::StatusCode};
+use poem::{Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
@@ -14,6 +14,7 @@ use poem_openapi::{
 use zeroize::Zeroizing;
 
 use crate::http::{
+    error_code::ErrorCode,
     fields::{Fields, Members, Value},
     population::Population,
     problem::Problem,
@@ -86,11 +87,10 @@ impl<'a, T: Dto> ApiExtractor<'a> for Body<T> {
             _ => {
                 let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.detail));
                 let detail = detail.collect::<Vec<_>>().join(" ");
-                Err(
-                    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", detail)
-                        .with_errors(errors)
-                        .into(),
-                )
+                Err(Problem::new(ErrorCode::ValidationFailed)
+                    .with_detail(detail)
+                    .with_errors(errors)
+                    .into())
             }
         }
     }
@@ -112,17 +112,13 @@ fn members<T: Dto>(content_type: Option<&str>, bytes: &[u8]) -> Result<Members, 
                 "`application/json`"
             };
             let detail = format!("Send the body as {takes}, and say so in Content-Type.");
-            Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                detail,
-            ))
+            Err(Problem::new(ErrorCode::UnsupportedMediaType).with_detail(detail))
         }
     }
 }
 
 fn malformed(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_body", detail)
+    Problem::new(ErrorCode::MalformedBody).with_detail(detail)
 }
 
 fn json(bytes: &[u8]) -> Result<Members, Problem> {

@@ -1,9 +1,6 @@
 //! A caller who proved who they are: the only way to routes that need one is to take a [`SignedIn`].
 
-use poem::{
-    Request, RequestBody,
-    http::{StatusCode, header},
-};
+use poem::{Request, RequestBody, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaOAuthFlow, MetaOAuthFlows, MetaSecurityScheme, Registry},
@@ -12,7 +9,10 @@ use poem_openapi::{
 use crate::{
     crypto::blind_index::BlindIndexer,
     domain::{email::Email, phone::Phone},
-    http::{middleware::rate_limit::Identity, population::Population, problem::Problem, refusals::missing_token},
+    http::{
+        error_code::ErrorCode, middleware::rate_limit::Identity, population::Population, problem::Problem,
+        refusals::missing_token,
+    },
     service::authenticate::{Caller, find_caller, read_token},
 };
 
@@ -98,8 +98,7 @@ impl SignedIn {
 /// The request names an account that is not the caller's.
 #[must_use]
 pub fn not_own_account() -> Problem {
-    let detail = "The request names an account that is not yours. Leave `id`, `email` and `phone` out.";
-    Problem::new(StatusCode::FORBIDDEN, "not_own_account", detail)
+    Problem::new(ErrorCode::NotOwnAccount)
 }
 
 /// The password flow of OAuth 2, so that Swagger UI can sign in.

@@ -9,13 +9,13 @@ use mail_parser::MessageParser;
 use minijinja::{Value, context};
 use poem::{
     FromRequest, IntoResponse as _, Request, RequestBody, Response, Route, RouteMethod, get, handler,
-    http::{StatusCode, header},
+    http::header,
     web::{Data, Html, Path as PathParam},
 };
 
 use crate::{
     domain::{ids::MessageId, user_type::UserType},
-    http::{pages::Pages, problem::Problem},
+    http::{error_code::ErrorCode, pages::Pages, problem::Problem},
 };
 
 /// What the development pages show.
@@ -57,7 +57,7 @@ impl<'a> FromRequest<'a> for Local {
 }
 
 fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
+    Problem::new(ErrorCode::NotFound)
 }
 
 /// What the templates show of one text (`jobs/sms.rs` writes it): headers, an empty line, the text.

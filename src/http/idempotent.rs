@@ -1,10 +1,10 @@
 //! `Idempotency-Key` on routes that take it: the answer is made again from an id, never stored.
 
-use poem::{FromRequest, Request, RequestBody, http::StatusCode};
+use poem::{FromRequest, Request, RequestBody};
 
 use crate::{
     domain::ids::AccountId,
-    http::{population::Population, problem::Problem},
+    http::{error_code::ErrorCode, population::Population, problem::Problem},
     service::idempotency::{self, IdempotencyError, Request as Guarded},
 };
 
@@ -15,22 +15,19 @@ pub struct IdempotencyHeader {
     body: zeroize::Zeroizing<Vec<u8>>,
 }
 
-fn is_key(text: &[u8]) -> bool {
-    (1..=255).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic)
+fn is_key(key: &[u8]) -> bool {
+    (1..=255).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
 }
 
 impl<'a> FromRequest<'a> for IdempotencyHeader {
     /// Reads the body and puts it back; to be taken before the body itself.
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> poem::Result<Self> {
+        // A key that can't be read is refused: ignored, it would look as if the request were guarded.
         let mut keys = request.headers().get_all("idempotency-key").iter();
         let key = match (keys.next(), keys.next()) {
             (None, _) => None,
             (Some(key), None) if is_key(key.as_bytes()) => key.to_str().ok().map(str::to_owned),
-            // Who sends one counts on it: what can't be read must not be passed over.
-            _ => {
-                let detail = "Idempotency-Key has 1 to 255 visible ASCII characters, and is sent once.";
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail).into());
-            }
+            _ => return Err(Problem::new(ErrorCode::IdempotencyKeyInvalid).into()),
         };
         let bytes = zeroize::Zeroizing::new(body.take()?.into_vec().await?);
         *body = RequestBody::new(bytes.to_vec().into());
@@ -52,17 +49,10 @@ impl IdempotencyHeader {
         let begun = idempotency::begin(&population.core, &population.user_type, route, caller, key, &self.body).await?;
         match begun {
             Guarded::Done(answer) => Ok((Guarded::Unguarded, Some(answer))),
-            Guarded::Refused(IdempotencyError::OtherBody) => Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency_key_reused",
-                "This Idempotency-Key was used with another body. Use a new key for a new request.",
-            )),
-            Guarded::Refused(IdempotencyError::InProgress) => Err(Problem::new(
-                StatusCode::CONFLICT,
-                "request_in_progress",
-                "The first request with this Idempotency-Key still runs. Ask again in a moment.",
-            )
-            .with_header("retry-after", "1")),
+            Guarded::Refused(IdempotencyError::OtherBody) => Err(Problem::new(ErrorCode::IdempotencyKeyReused)),
+            Guarded::Refused(IdempotencyError::InProgress) => {
+                Err(Problem::new(ErrorCode::RequestInProgress).with_header("retry-after", "1"))
+            }
             guarded => Ok((guarded, None)),
         }
     }

@@ -5,7 +5,7 @@
 //! place that knows statuses.
 //!
 //! To add a route: a method in the API it belongs to, its DTO in [`dto`], its refusals' lines in [`refusals`], its
-//! cases in `tests/api/`.
+//! cases in `tests/api/`, its examples in [`document::examples`]. A new code goes into [`error_code`].
 
 pub mod accounts_api;
 pub mod body;
@@ -13,7 +13,9 @@ pub mod caller;
 pub mod client_address;
 pub mod dev_outbox;
 pub mod docs;
+pub mod document;
 pub mod dto;
+pub mod error_code;
 pub mod fields;
 pub mod health;
 pub mod idempotent;

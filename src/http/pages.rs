@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     domain::user_type::UserType,
-    http::{problem::Problem, refusals::internal},
+    http::{error_code::ErrorCode, problem::Problem, refusals::internal},
     service::audit::REQUEST_ID,
     templates::Templates,
 };
@@ -62,7 +62,7 @@ impl Pages {
 
     /// It did not.
     pub fn problem(&self, problem: &Problem) -> Result<String, Problem> {
-        let title = if problem.code() == "link_invalid" {
+        let title = if problem.code() == ErrorCode::LinkInvalid {
             "This link does not work"
         } else {
             "Something is not right"

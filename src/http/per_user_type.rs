@@ -13,7 +13,7 @@ use std::{
 use poem::{EndpointExt as _, endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
     OpenApi,
-    registry::{MetaApi, MetaTag, Registry},
+    registry::{MetaApi, MetaResponse, MetaResponses, MetaTag, Registry},
 };
 
 use crate::{
@@ -113,6 +113,19 @@ fn mount(
     }
 }
 
+/// A status that is answered in several types is one response with several contents; of two, the document would keep
+/// the last.
+fn merge_twice_answered(responses: &mut MetaResponses) {
+    let mut merged = Vec::<MetaResponse>::new();
+    for response in std::mem::take(&mut responses.responses) {
+        match merged.iter_mut().find(|known| known.status == response.status) {
+            Some(known) => known.content.extend(response.content),
+            None => merged.push(response),
+        }
+    }
+    responses.responses = merged;
+}
+
 fn scheme_name(user_type: &UserType) -> &'static str {
     interned(format!("{user_type}{SCHEME}"))
 }
@@ -122,6 +135,7 @@ fn renamed(mut api: MetaApi, user_type: &UserType) -> MetaApi {
         path.path = format!("/{user_type}{}", path.path);
         for operation in &mut path.operations {
             operation.tags = vec![interned(user_type.to_string())];
+            merge_twice_answered(&mut operation.responses);
             operation.operation_id = operation
                 .operation_id
                 .map(|id| interned(format!("{user_type}_{id}").to_ascii_lowercase()));

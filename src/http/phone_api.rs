@@ -11,9 +11,10 @@ use crate::{
             Message,
             phone::{CodeSent, OtpPhone, VerifyOtp},
         },
+        error_code::{Codes, ErrorCode, codes},
         idempotent::IdempotencyHeader,
         problem::Problem,
-        refusals::{BODY, FORBIDDEN, NOBODY, PARAMETER, Refused},
+        refusals::{BODY, IDEMPOTENT, Refused, SIGNED_IN},
     },
     service::phone_codes::{VerifyCodeError, send_code, verify_code},
 };
@@ -30,6 +31,14 @@ enum CodeSentResponse {
     Accepted(Json<CodeSent>),
 }
 
+const SEND_CODE: Codes = codes([
+    ErrorCode::PhoneMissing,
+    ErrorCode::PhoneNotTextable,
+    ErrorCode::CodeSentRecently,
+    ErrorCode::InsufficientUserAuthentication,
+]);
+const VERIFY_CODE: Codes = codes([ErrorCode::CodeInvalid]);
+
 #[OpenApi]
 impl PhoneApi {
     /// Send a code to one's phone
@@ -42,7 +51,7 @@ impl PhoneApi {
         signed_in: SignedIn,
         idempotency: IdempotencyHeader,
         body: Body<OtpPhone>,
-    ) -> Result<CodeSentResponse, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
+    ) -> Result<CodeSentResponse, Refused<{ SIGNED_IN | BODY | IDEMPOTENT | SEND_CODE }>> {
         let (core, caller) = (&signed_in.population.core, &signed_in.caller);
         let population = &signed_in.population;
         let (guarded, done) = idempotency
@@ -73,7 +82,7 @@ impl PhoneApi {
         &self,
         signed_in: SignedIn,
         body: Body<VerifyOtp>,
-    ) -> Result<Json<Message>, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
+    ) -> Result<Json<Message>, Refused<{ SIGNED_IN | BODY | VERIFY_CODE }>> {
         Ok(verify(&signed_in, &body.0).await?)
     }
 
@@ -93,7 +102,7 @@ impl PhoneApi {
         token: Query<Option<String>>,
         /// The six digits of the text.
         otp: Query<Option<String>>,
-    ) -> Result<Json<Message>, Refused<{ PARAMETER | NOBODY | FORBIDDEN }>> {
+    ) -> Result<Json<Message>, Refused<{ SIGNED_IN | VERIFY_CODE }>> {
         Ok(verify(&signed_in, &VerifyOtp::from_query(token.0.as_deref(), otp.0.as_deref())).await?)
     }
 }

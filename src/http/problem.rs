@@ -3,13 +3,14 @@
 use poem::{IntoResponse, Response, http::StatusCode};
 use poem_openapi::{
     Object,
+    registry::Registry,
     types::{ToJSON, Type},
 };
 
-use crate::service::audit::REQUEST_ID;
+use crate::{http::error_code::ErrorCode, service::audit::REQUEST_ID};
 
-/// A name for the kind of problem that is ours, before the code.
-const TYPE_BASE: &str = "urn:sealgate:problem:";
+/// The media type.
+pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// One member of the request that was refused.
 #[derive(Clone, Debug, Object, PartialEq, Eq)]
@@ -27,10 +28,10 @@ pub struct FieldProblem {
 #[derive(Clone, Debug, Object)]
 #[oai(rename = "Problem", skip_serializing_if_is_none)]
 struct ProblemBody {
-    /// Names the kind of problem.
+    /// Names the kind of problem, and leads to what explains it.
     #[oai(rename = "type")]
     kind: String,
-    /// The status in words.
+    /// The kind of problem in a few words, for people.
     title: String,
     /// The HTTP status.
     status: u16,
@@ -53,8 +54,7 @@ struct ProblemBody {
 /// A refusal on its way to the client.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    status: StatusCode,
-    code: &'static str,
+    code: ErrorCode,
     detail: String,
     errors: Vec<FieldProblem>,
     oauth_error: Option<&'static str>,
@@ -67,17 +67,23 @@ tokio::task_local! {
 }
 
 impl Problem {
-    /// A problem of that status.
+    /// A problem of that kind, in the kind's own words.
     #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode) -> Self {
         Self {
-            status,
             code,
-            detail: detail.into(),
+            detail: code.detail(),
             errors: Vec::new(),
             oauth_error: None,
             headers: Vec::new(),
         }
+    }
+
+    /// In words that fit this occurrence better.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
     }
 
     /// With what is wrong field by field.
@@ -107,33 +113,30 @@ impl Problem {
         &self.detail
     }
 
-    /// The stable code.
+    /// Its kind.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         self.code
     }
 
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.code.status()
     }
 
-    /// The members of the body's schema.
+    /// The schemas of the body, by name.
     #[must_use]
-    pub fn schema() -> poem_openapi::registry::MetaSchemaRef {
-        ProblemBody::schema_ref()
-    }
-
-    /// Registers the body's schema.
-    pub fn register(registry: &mut poem_openapi::registry::Registry) {
-        ProblemBody::register(registry);
+    pub fn schemas() -> serde_json::Value {
+        let mut registry = Registry::default();
+        ProblemBody::register(&mut registry);
+        serde_json::to_value(registry.schemas).unwrap_or_default()
     }
 
     /// Puts the problem's headers on a response that shows it in another form.
     #[must_use]
     pub fn decorate(&self, mut response: Response) -> Response {
-        response.set_status(self.status);
+        response.set_status(self.status());
         for (name, value) in &self.headers {
             if let Ok(value) = value.parse() {
                 response.headers_mut().insert(*name, value);
@@ -145,23 +148,39 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = ProblemBody {
-            kind: format!("{TYPE_BASE}{}", self.code),
-            title: self.status.canonical_reason().unwrap_or_default().to_owned(),
-            status: self.status.as_u16(),
+        let body = self.body(
+            INSTANCE.try_with(Clone::clone).ok(),
+            REQUEST_ID.try_with(Clone::clone).ok(),
+        );
+        self.decorate(
+            Response::builder()
+                .content_type(PROBLEM_JSON)
+                .body(body.to_json_string()),
+        )
+    }
+}
+
+impl Problem {
+    fn body(&self, instance: Option<String>, request_id: Option<String>) -> ProblemBody {
+        ProblemBody {
+            kind: self.code.uri(),
+            title: self.code.title().to_owned(),
+            status: self.status().as_u16(),
             detail: self.detail.clone(),
-            instance: INSTANCE.try_with(Clone::clone).ok(),
-            code: self.code.to_owned(),
-            request_id: REQUEST_ID.try_with(Clone::clone).ok(),
+            instance,
+            code: self.code.as_str().to_owned(),
+            request_id,
             errors: (!self.errors.is_empty()).then(|| self.errors.clone()),
             error: self.oauth_error.map(str::to_owned),
             error_description: self.oauth_error.map(|_| self.detail.clone()),
-        };
-        self.decorate(
-            Response::builder()
-                .content_type("application/problem+json")
-                .body(body.to_json_string()),
-        )
+        }
+    }
+
+    /// Its body as the document shows it.
+    #[must_use]
+    pub fn example(&self, instance: &str, request_id: &str) -> serde_json::Value {
+        let body = self.body(Some(instance.to_owned()), Some(request_id.to_owned()));
+        body.to_json().unwrap_or_default()
     }
 }
 

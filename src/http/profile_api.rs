@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use poem::{Request, http::StatusCode};
+use poem::Request;
 use poem_openapi::{OpenApi, payload::Json};
 
 use crate::{
@@ -10,9 +10,10 @@ use crate::{
         body::Body,
         caller::{SignedIn, not_own_account},
         dto::profile::{Delete, Deleted, ProfileSchema, ProfileUpdate},
+        error_code::{Codes, ErrorCode, codes},
         middleware::rate_limit::{allowed, client},
         problem::Problem,
-        refusals::{BODY, CONFLICT, FORBIDDEN, NOBODY, Refused},
+        refusals::{BODY, Refused, SIGNED_IN},
     },
     service::{
         authenticate::Caller,
@@ -34,11 +35,21 @@ const ACCEPTED_DELETIONS: Quota = Quota {
 #[derive(Clone, Debug)]
 pub struct ProfileApi;
 
+const UPDATE: Codes = codes([
+    ErrorCode::ReadOnly,
+    ErrorCode::VersionConflict,
+    ErrorCode::UsernameTaken,
+    ErrorCode::InsufficientUserAuthentication,
+]);
+const DELETE: Codes = codes([ErrorCode::WrongPassword, ErrorCode::InsufficientUserAuthentication]);
+
 #[OpenApi]
 impl ProfileApi {
     /// One's own profile
+    ///
+    /// Opened for its owner alone.
     #[oai(path = "/", method = "get", operation_id = "profile")]
-    async fn profile(&self, signed_in: SignedIn) -> Result<Json<ProfileSchema>, Refused<{ NOBODY | FORBIDDEN }>> {
+    async fn profile(&self, signed_in: SignedIn) -> Result<Json<ProfileSchema>, Refused<SIGNED_IN>> {
         Ok(Json(
             profile(&signed_in.population.core, &signed_in.caller).await?.into(),
         ))
@@ -54,14 +65,12 @@ impl ProfileApi {
         &self,
         signed_in: SignedIn,
         body: Body<ProfileUpdate>,
-    ) -> Result<Json<ProfileSchema>, Refused<{ BODY | NOBODY | FORBIDDEN | CONFLICT }>> {
+    ) -> Result<Json<ProfileSchema>, Refused<{ SIGNED_IN | BODY | UPDATE }>> {
         let (core, caller) = (&signed_in.population.core, &signed_in.caller);
         let shown: ProfileSchema = profile(core, caller).await?.into();
         let changed = body.0.changed_read_only(&shown);
         if !changed.is_empty() {
-            let detail = "Only the service changes these members.";
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "read_only", detail).with_errors(changed);
-            return Err(problem.into());
+            return Err(Problem::new(ErrorCode::ReadOnly).with_errors(changed).into());
         }
         let (account, security) = update_profile(core, caller, &body.0.update).await?;
         let session_id = caller.session_id.clone();
@@ -84,7 +93,7 @@ impl ProfileApi {
         request: &Request,
         signed_in: SignedIn,
         body: Body<Delete>,
-    ) -> Result<Json<Deleted>, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
+    ) -> Result<Json<Deleted>, Refused<{ SIGNED_IN | BODY | DELETE }>> {
         let is_own_id = body
             .0
             .id

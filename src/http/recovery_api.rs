@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use poem::{Request, http::StatusCode};
+use poem::Request;
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::Query,
@@ -14,12 +14,13 @@ use crate::{
     http::{
         body::Body,
         dto::{Address, Message, recovery::Reset},
+        error_code::{ErrorCode, codes},
         middleware::rate_limit::allowed,
         negotiate::prefers_html,
         pages::Pages,
         population::Population,
         problem::{FieldProblem, Problem},
-        refusals::{BODY, PARAMETER, Refused, internal},
+        refusals::{BODY, LINK, Refused, internal},
     },
     service::{
         forget_password::forget_password,
@@ -80,7 +81,7 @@ impl RecoveryApi {
         population: Population,
         /// The address, known or not.
         email: Query<Option<String>>,
-    ) -> Result<AskedResponse, Refused<{ BODY | PARAMETER }>> {
+    ) -> Result<AskedResponse, Refused<{ codes([ErrorCode::ValidationFailed]) }>> {
         let email =
             Email::parse(email.0.as_deref().unwrap_or_default()).map_err(|refusal| invalid("email", &refusal))?;
         Ok(ask(&population, &email).await?)
@@ -96,7 +97,7 @@ impl RecoveryApi {
         population: Population,
         /// What the mailed link carries.
         token: Query<Option<String>>,
-    ) -> Result<Html<String>, Refused<PARAMETER>> {
+    ) -> Result<Html<String>, Refused<LINK>> {
         let token = token.0.unwrap_or_default();
         check_link(&population.core, &population.user_type, &token).await?;
         let pages = request.data::<Pages>().ok_or_else(internal)?;
@@ -127,7 +128,7 @@ impl RecoveryApi {
         /// The link's token, if it does not stand in the body.
         token: Query<Option<String>>,
         body: Body<Reset>,
-    ) -> Result<ResetResponse, Refused<{ BODY | PARAMETER }>> {
+    ) -> Result<ResetResponse, Refused<{ BODY | LINK }>> {
         let token = body
             .0
             .token
@@ -177,14 +178,11 @@ async fn ask(population: &Population, email: &Email) -> Result<AskedResponse, Pr
 }
 
 fn invalid(field: &str, refusal: &dyn crate::domain::private::Refusal) -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "validation_failed",
-        format!("{field}: {refusal}"),
-    )
-    .with_errors(vec![FieldProblem {
-        field: field.to_owned(),
-        code: refusal.code().to_owned(),
-        detail: refusal.to_string(),
-    }])
+    Problem::new(ErrorCode::ValidationFailed)
+        .with_detail(format!("{field}: {refusal}"))
+        .with_errors(vec![FieldProblem {
+            field: field.to_owned(),
+            code: refusal.code().to_owned(),
+            detail: refusal.to_string(),
+        }])
 }

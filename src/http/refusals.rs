@@ -1,15 +1,18 @@
 //! What each use case's refusal is to a client: the one place that knows statuses. No wildcard arms, so that a new
 //! variant does not compile until someone decides.
 
-use poem::http::StatusCode;
 use poem_openapi::{
     ApiResponse,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
 };
 
 use crate::{
     crypto::password_hasher,
-    http::{middleware::rate_limit::too_many, problem::Problem},
+    http::{
+        error_code::{Codes, ErrorCode, codes, listed},
+        middleware::rate_limit::too_many,
+        problem::{PROBLEM_JSON, Problem},
+    },
     service::{
         Failure,
         authenticate::AuthenticateError,
@@ -51,26 +54,19 @@ impl From<Failure> for Problem {
 /// A 503 that says when to come back.
 #[must_use]
 pub fn unavailable(retry_after_secs: u64) -> Problem {
-    let detail = "The service can't answer right now. Try again in a moment.";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
-        .with_header("retry-after", retry_after_secs.to_string())
+    Problem::new(ErrorCode::Unavailable).with_header("retry-after", retry_after_secs.to_string())
 }
 
 /// A 500: says nothing but the request id.
 #[must_use]
 pub fn internal() -> Problem {
-    let detail = "Something went wrong on our side. Quote the request id when you report it.";
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    Problem::new(ErrorCode::Internal)
 }
 
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
-            RegisterError::UsernameTaken => Self::new(
-                StatusCode::CONFLICT,
-                "username_taken",
-                "The username is taken. Choose another.",
-            ),
+            RegisterError::UsernameTaken => Self::new(ErrorCode::UsernameTaken),
             RegisterError::Failure(failure) => failure.into(),
         }
     }
@@ -79,11 +75,7 @@ impl From<RegisterError> for Problem {
 impl From<ConfirmError> for Problem {
     fn from(error: ConfirmError) -> Self {
         match error {
-            ConfirmError::LinkInvalid => Self::new(
-                StatusCode::BAD_REQUEST,
-                "link_invalid",
-                "The link has been used, has expired, or was replaced by a later mail. Sign in, or ask for a new link.",
-            ),
+            ConfirmError::LinkInvalid => Self::new(ErrorCode::LinkInvalid),
             ConfirmError::Failure(failure) => failure.into(),
         }
     }
@@ -92,19 +84,10 @@ impl From<ConfirmError> for Problem {
 impl From<SignInError> for Problem {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::InvalidCredentials => Self::new(
-                StatusCode::UNAUTHORIZED,
-                "invalid_credentials",
-                "The name or the password is not right.",
-            )
-            .with_oauth_error("invalid_grant")
-            .with_header("www-authenticate", "Bearer"),
-            SignInError::EmailNotVerified => Self::new(
-                StatusCode::FORBIDDEN,
-                "email_not_verified",
-                "The address is not confirmed yet. Use the link in the mail, or ask for a new one.",
-            )
-            .with_oauth_error("invalid_grant"),
+            SignInError::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials)
+                .with_oauth_error("invalid_grant")
+                .with_header("www-authenticate", "Bearer"),
+            SignInError::EmailNotVerified => Self::new(ErrorCode::EmailNotVerified).with_oauth_error("invalid_grant"),
             SignInError::Failure(failure) => failure.into(),
         }
     }
@@ -112,20 +95,14 @@ impl From<SignInError> for Problem {
 
 impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
-        let refused = |code, detail| {
-            Self::new(StatusCode::UNAUTHORIZED, code, detail)
+        let refused = |code| {
+            Self::new(code)
                 .with_oauth_error("invalid_grant")
                 .with_header("www-authenticate", "Bearer error=\"invalid_token\"")
         };
         match error {
-            RefreshError::InvalidToken => refused(
-                "invalid_refresh_token",
-                "The refresh token is not valid any more. Sign in again.",
-            ),
-            RefreshError::Reused => refused(
-                "refresh_token_reused",
-                "The refresh token was used before; its session has been ended. Sign in again.",
-            ),
+            RefreshError::InvalidToken => refused(ErrorCode::InvalidRefreshToken),
+            RefreshError::Reused => refused(ErrorCode::RefreshTokenReused),
             RefreshError::Failure(failure) => failure.into(),
         }
     }
@@ -134,12 +111,9 @@ impl From<RefreshError> for Problem {
 impl From<AuthenticateError> for Problem {
     fn from(error: AuthenticateError) -> Self {
         match error {
-            AuthenticateError::InvalidToken => Self::new(
-                StatusCode::UNAUTHORIZED,
-                "invalid_token",
-                "The access token is not valid any more. Refresh it, or sign in again.",
-            )
-            .with_header("www-authenticate", "Bearer error=\"invalid_token\""),
+            AuthenticateError::InvalidToken => {
+                Self::new(ErrorCode::InvalidToken).with_header("www-authenticate", "Bearer error=\"invalid_token\"")
+            }
             AuthenticateError::Failure(failure) => failure.into(),
         }
     }
@@ -147,12 +121,7 @@ impl From<AuthenticateError> for Problem {
 
 /// The sign-in is too old for what can't be undone (RFC 9470).
 fn stale_sign_in() -> Problem {
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "insufficient_user_authentication",
-        "This needs a sign-in of the last five minutes. Sign in again.",
-    )
-    .with_header(
+    Problem::new(ErrorCode::InsufficientUserAuthentication).with_header(
         "www-authenticate",
         "Bearer error=\"insufficient_user_authentication\", max_age=300",
     )
@@ -175,11 +144,7 @@ impl From<ResetError> for Problem {
 impl From<UpdateError> for Problem {
     fn from(error: UpdateError) -> Self {
         match error {
-            UpdateError::VersionConflict => Self::new(
-                StatusCode::CONFLICT,
-                "version_conflict",
-                "The profile was changed since you read it. Read it again, then send your change.",
-            ),
+            UpdateError::VersionConflict => Self::new(ErrorCode::VersionConflict),
             UpdateError::UsernameTaken => RegisterError::UsernameTaken.into(),
             UpdateError::StaleSignIn => stale_sign_in(),
             UpdateError::Gone => gone(),
@@ -191,27 +156,11 @@ impl From<UpdateError> for Problem {
 impl From<SendCodeError> for Problem {
     fn from(error: SendCodeError) -> Self {
         match error {
-            SendCodeError::Off => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "phone_not_textable",
-                "This service sends no texts.",
-            ),
-            SendCodeError::NoPhone => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "phone_missing",
-                "Your profile has no phone number. Send one as `phone`.",
-            ),
-            SendCodeError::NotTextable => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "phone_not_textable",
-                "Texts can't be sent to this number. Use a mobile number, with `+` and its country's code.",
-            ),
-            SendCodeError::TooSoon { retry_after } => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "code_sent_recently",
-                "A code was sent a moment ago. Wait before you ask for another.",
-            )
-            .with_header("retry-after", retry_after.as_millis().div_ceil(1000).max(1).to_string()),
+            SendCodeError::Off => Self::new(ErrorCode::PhoneNotTextable).with_detail("This service sends no texts."),
+            SendCodeError::NoPhone => Self::new(ErrorCode::PhoneMissing),
+            SendCodeError::NotTextable => Self::new(ErrorCode::PhoneNotTextable),
+            SendCodeError::TooSoon { retry_after } => Self::new(ErrorCode::CodeSentRecently)
+                .with_header("retry-after", retry_after.as_millis().div_ceil(1000).max(1).to_string()),
             SendCodeError::TooMany { quota, retry_after } => too_many(quota, retry_after),
             SendCodeError::StaleSignIn => stale_sign_in(),
             SendCodeError::Gone => gone(),
@@ -223,11 +172,7 @@ impl From<SendCodeError> for Problem {
 impl From<VerifyCodeError> for Problem {
     fn from(error: VerifyCodeError) -> Self {
         match error {
-            VerifyCodeError::Refused => Self::new(
-                StatusCode::BAD_REQUEST,
-                "code_invalid",
-                "The code is wrong, too old, or was tried too often. Ask for another.",
-            ),
+            VerifyCodeError::Refused => Self::new(ErrorCode::CodeInvalid),
             VerifyCodeError::Failure(failure) => failure.into(),
         }
     }
@@ -237,9 +182,7 @@ impl From<EraseError> for Problem {
     fn from(error: EraseError) -> Self {
         match error {
             EraseError::StaleSignIn => stale_sign_in(),
-            EraseError::WrongPassword => {
-                Self::new(StatusCode::FORBIDDEN, "wrong_password", "The password is not right.")
-            }
+            EraseError::WrongPassword => Self::new(ErrorCode::WrongPassword),
             EraseError::Gone => gone(),
             EraseError::Failure(failure) => failure.into(),
         }
@@ -249,108 +192,74 @@ impl From<EraseError> for Problem {
 /// No bearer token at all (RFC 6750 section 3.1: then no error code).
 #[must_use]
 pub fn missing_token() -> Problem {
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "missing_token",
-        "Send the access token as `Authorization: Bearer <token>`.",
-    )
-    .with_header("www-authenticate", "Bearer")
+    Problem::new(ErrorCode::MissingToken).with_header("www-authenticate", "Bearer")
 }
 
-/// A problem, and which statuses its operation may answer; the statuses are what the document says.
+/// A problem, and which codes its operation may answer: what the document says.
 #[derive(Debug)]
-pub struct Refused<const STATUSES: u8>(Problem);
+pub struct Refused<const CODES: Codes>(Problem);
 
-/// Bits of [`Refused`]: the body is refused (400, 413, 415, 422).
-pub const BODY: u8 = 1;
-/// The caller is nobody (401).
-pub const NOBODY: u8 = 2;
-/// The caller may not (403).
-pub const FORBIDDEN: u8 = 4;
-/// Something else holds the value (409).
-pub const CONFLICT: u8 = 8;
-/// A parameter is refused (400).
-pub const PARAMETER: u8 = 16;
+/// Of every operation.
+pub const EVERYWHERE: Codes = codes([ErrorCode::TooManyRequests, ErrorCode::Internal, ErrorCode::Unavailable]);
+/// Of those that take a body.
+pub const BODY: Codes = codes([
+    ErrorCode::MalformedBody,
+    ErrorCode::BodyTimeout,
+    ErrorCode::BodyTooLarge,
+    ErrorCode::UnsupportedMediaType,
+    ErrorCode::ValidationFailed,
+]);
+/// Of those that need somebody who is signed in.
+pub const SIGNED_IN: Codes = codes([
+    ErrorCode::MissingToken,
+    ErrorCode::InvalidToken,
+    ErrorCode::NotOwnAccount,
+]);
+/// Of those that take an `Idempotency-Key`.
+pub const IDEMPOTENT: Codes = codes([
+    ErrorCode::IdempotencyKeyInvalid,
+    ErrorCode::IdempotencyKeyReused,
+    ErrorCode::RequestInProgress,
+]);
+/// Of those that a mailed link leads to.
+pub const LINK: Codes = codes([ErrorCode::LinkInvalid]);
 
-impl<const STATUSES: u8> Refused<STATUSES> {
-    fn documented() -> Vec<(u16, &'static str)> {
-        let table: [(u8, u16, &'static str); 11] = [
-            (
-                BODY | PARAMETER,
-                400,
-                "The request can't be read, or its token or link is not valid.",
-            ),
-            (NOBODY, 401, "The credentials, or the token, are not valid."),
-            (FORBIDDEN, 403, "Not allowed now; `code` says why."),
-            (CONFLICT, 409, "Another record holds the value; `code` says which."),
-            (BODY, 413, "The body has over 64 KiB."),
-            (BODY, 415, "The body is of a type that this route does not take."),
-            (
-                BODY,
-                422,
-                "The body's members are not as they should be; `errors` says which and why.",
-            ),
-            (u8::MAX, 408, "The body did not arrive in time."),
-            (
-                u8::MAX,
-                429,
-                "Too many requests; come back after `Retry-After` seconds.",
-            ),
-            (
-                u8::MAX,
-                500,
-                "Something went wrong on the service's side; `request_id` names the request.",
-            ),
-            (
-                u8::MAX,
-                503,
-                "Too busy, or a store is away; come back after `Retry-After` seconds.",
-            ),
-        ];
-        table
-            .into_iter()
-            .filter(|(bits, status, _)| {
-                if *bits == u8::MAX {
-                    *status != 408 || STATUSES & BODY != 0
-                } else {
-                    bits & STATUSES != 0
-                }
-            })
-            .map(|(_, status, description)| (status, description))
-            .collect()
-    }
-}
-
-impl<const STATUSES: u8, E: Into<Problem>> From<E> for Refused<STATUSES> {
+impl<const CODES: Codes, E: Into<Problem>> From<E> for Refused<CODES> {
     fn from(error: E) -> Self {
         Self(error.into())
     }
 }
 
-impl<const STATUSES: u8> From<Refused<STATUSES>> for poem::Error {
-    fn from(refused: Refused<STATUSES>) -> Self {
+impl<const CODES: Codes> From<Refused<CODES>> for poem::Error {
+    fn from(refused: Refused<CODES>) -> Self {
         refused.0.into()
     }
 }
 
-impl<const STATUSES: u8> ApiResponse for Refused<STATUSES> {
+impl<const CODES: Codes> ApiResponse for Refused<CODES> {
+    /// The codes stand in the schema's place; [`crate::http::document`] makes examples of them.
     fn meta() -> MetaResponses {
-        let response = |(status, description)| MetaResponse {
-            description,
-            status: Some(status),
-            status_range: None,
-            content: vec![MetaMediaType {
-                content_type: "application/problem+json",
-                schema: Problem::schema(),
-            }],
-            headers: Vec::new(),
-        };
-        MetaResponses {
-            responses: Self::documented().into_iter().map(response).collect(),
+        let mut responses = Vec::<MetaResponse>::new();
+        for status in listed(CODES | EVERYWHERE).map(|code| code.status().as_u16()) {
+            if responses.last().is_some_and(|last| last.status == Some(status)) {
+                continue;
+            }
+            let of_status = listed(CODES | EVERYWHERE).filter(|code| code.status() == status);
+            let mut schema = MetaSchema::new("string");
+            schema.enum_items = of_status.map(|code| code.as_str().into()).collect();
+            responses.push(MetaResponse {
+                description: "",
+                status: Some(status),
+                status_range: None,
+                content: vec![MetaMediaType {
+                    content_type: PROBLEM_JSON,
+                    schema: MetaSchemaRef::Inline(Box::new(schema)),
+                }],
+                headers: Vec::new(),
+            });
         }
+        MetaResponses { responses }
     }
 
-    fn register(registry: &mut Registry) {
-        Problem::register(registry);
-    }
+    fn register(_: &mut Registry) {}
 }

@@ -9,7 +9,7 @@ use crate::{
     http::{
         client_address::TrustedProxies,
         dev_outbox::{self, DevPages},
-        docs, health,
+        docs, error_code, health,
         health::Health,
         middleware::{
             body_limit::LimitBodies, cors::AllowOrigins, errors::Problems, request_id::NameRequests,
@@ -33,7 +33,7 @@ pub fn build(
     let user_types = &config.user_types.order;
     let pages = Pages::new(templates, &config.http.app_name);
     let api = Arc::new(docs::api(user_types));
-    let mut route = health::mount(Route::new());
+    let mut route = health::mount(Route::new()).at("/errors", error_code::page());
     for user_type in user_types {
         route = route.nest_no_strip(format!("/{user_type}"), Arc::clone(&api));
     }

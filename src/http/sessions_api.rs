@@ -8,9 +8,10 @@ use crate::{
         body::Body,
         caller::SignedIn,
         dto::{Login, Message, Refresh, Tokens},
+        error_code::{Codes, ErrorCode, codes},
         middleware::rate_limit::Identity,
         population::Population,
-        refusals::{BODY, FORBIDDEN, NOBODY, Refused},
+        refusals::{BODY, Refused, SIGNED_IN},
     },
     service::{
         refresh::{family, refresh},
@@ -22,6 +23,9 @@ use crate::{
 /// The routes.
 #[derive(Clone, Debug)]
 pub struct SessionsApi;
+
+const LOGIN: Codes = codes([ErrorCode::InvalidCredentials, ErrorCode::EmailNotVerified]);
+const REFRESH: Codes = codes([ErrorCode::InvalidRefreshToken, ErrorCode::RefreshTokenReused]);
 
 #[OpenApi]
 impl SessionsApi {
@@ -35,7 +39,7 @@ impl SessionsApi {
         &self,
         population: Population,
         body: Body<Login>,
-    ) -> Result<Json<Tokens>, Refused<{ BODY | NOBODY | FORBIDDEN }>> {
+    ) -> Result<Json<Tokens>, Refused<{ BODY | LOGIN }>> {
         Ok(Json(
             sign_in(&population.core, &population.user_type, body.0.0).await?.into(),
         ))
@@ -51,7 +55,7 @@ impl SessionsApi {
         request: &Request,
         population: Population,
         body: Body<Refresh>,
-    ) -> Result<Json<Tokens>, Refused<{ BODY | NOBODY }>> {
+    ) -> Result<Json<Tokens>, Refused<{ BODY | REFRESH }>> {
         if let Some(family) = family(&population.core, body.0.0.expose()) {
             Identity::spend(request, &population, family.as_str()).await?;
         }
@@ -66,7 +70,7 @@ impl SessionsApi {
     ///
     /// Ends the session at once; its tokens are refused from then on, also after a restart.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, signed_in: SignedIn) -> Result<Json<Message>, Refused<NOBODY>> {
+    async fn logout(&self, signed_in: SignedIn) -> Result<Json<Message>, Refused<SIGNED_IN>> {
         end(&signed_in).await
     }
 
@@ -74,12 +78,12 @@ impl SessionsApi {
     ///
     /// The same by GET.
     #[oai(path = "/logout", method = "get", operation_id = "logout_get")]
-    async fn logout_get(&self, signed_in: SignedIn) -> Result<Json<Message>, Refused<NOBODY>> {
+    async fn logout_get(&self, signed_in: SignedIn) -> Result<Json<Message>, Refused<SIGNED_IN>> {
         end(&signed_in).await
     }
 }
 
-async fn end(signed_in: &SignedIn) -> Result<Json<Message>, Refused<NOBODY>> {
+async fn end(signed_in: &SignedIn) -> Result<Json<Message>, Refused<SIGNED_IN>> {
     sign_out(&signed_in.population.core, &signed_in.caller).await?;
     Ok(Json(Message {
         message: "You are signed out.".to_owned(),

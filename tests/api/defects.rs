@@ -345,7 +345,10 @@ async fn defect_25_a_duplicate_says_nothing_of_the_database(app: &TestApp, user_
         .expect(201),
     ];
     for answer in answers {
+        // An id is random letters: any short word may stand in one.
+        let id = answer.json()["id"].as_str().unwrap_or_default().to_owned();
         let text = answer.text().to_lowercase();
+        let text = if id.is_empty() { text } else { text.replace(&id, "") };
         for trace in [
             "sql",
             "unique",

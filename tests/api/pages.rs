@@ -19,6 +19,9 @@ cases_once! {
     without_a_worker_mail_is_not_called_healthy
     the_document_and_its_pages_work_offline
     the_document_can_be_hidden
+    the_type_of_a_problem_leads_to_what_explains_it
+    swagger_ui_can_sign_in
+    the_document_in_yaml_names_every_route
     the_outbox_shows_mails_to_people_at_this_machine
     the_outbox_is_closed_to_names_that_are_not_this_machine
     the_outbox_leads_to_no_other_file
@@ -164,6 +167,68 @@ async fn the_document_and_its_pages_work_offline(stores: &StoreSet) {
         for element in ["<script src=\"http", "<script src=\"//", "import(\"http"] {
             assert!(!page.text().contains(element), "{path} loads from elsewhere: {element}");
         }
+    }
+    app.shut_down().await;
+}
+
+async fn the_type_of_a_problem_leads_to_what_explains_it(stores: &StoreSet) {
+    // Also where the document is hidden: a problem always says its type.
+    let app = Setup::new(stores).set("DOCS", "off").spawn().await;
+    let problem = app.get("/User1/").send().await.expect_problem(401, "missing_token");
+    let kind = problem.member("type");
+    let (path, anchor) = kind.split_once('#').expect("a path and an anchor");
+    let page = app.get(path).accept(BROWSER).send().await.expect(200);
+    assert!(
+        page.header("content-type").starts_with("text/html"),
+        "{:?}",
+        page.headers
+    );
+    let policy = page.header("content-security-policy");
+    assert!(
+        policy.contains("style-src 'sha256-") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    assert!(page.text().contains(&format!("id=\"{anchor}\"")), "{anchor}");
+    for code in sealgate::http::error_code::ErrorCode::ALL {
+        assert!(page.text().contains(&format!("id=\"{}\"", code.as_str())), "{code:?}");
+    }
+    app.shut_down().await;
+}
+
+/// Swagger UI sends its client's empty name and secret beside the form.
+async fn swagger_ui_can_sign_in(stores: &StoreSet) {
+    let app = Setup::new(stores).set("DOCS", "on").spawn().await;
+    let document = app.get("/openapi.json").send().await.expect(200).json();
+    for user_type in ["User1", "User2"] {
+        let scheme = &document["components"]["securitySchemes"][format!("{user_type}Token")];
+        let url = scheme["flows"]["password"]["tokenUrl"].as_str().expect("a tokenUrl");
+        let person = Person::new();
+        app.join(user_type, &person).await;
+        let form = [
+            ("grant_type", "password"),
+            ("username", person.email.as_str()),
+            ("password", person.password.as_str()),
+            ("scope", ""),
+        ];
+        let answer = app
+            .post(url)
+            .header("authorization", "Basic Og==")
+            .form(&form)
+            .send()
+            .await
+            .expect(200);
+        let token = answer.member("access_token");
+        app.profile(user_type, &token).await.expect(200);
+    }
+    app.shut_down().await;
+}
+
+async fn the_document_in_yaml_names_every_route(stores: &StoreSet) {
+    let app = Setup::new(stores).set("DOCS", "on").spawn().await;
+    let document = app.get("/openapi.json").send().await.expect(200).json();
+    let yaml = app.get("/openapi.yaml").send().await.expect(200);
+    for path in document["paths"].as_object().expect("paths").keys() {
+        assert!(yaml.text().contains(&format!("\n  \"{path}\":\n")), "{path}");
     }
     app.shut_down().await;
 }

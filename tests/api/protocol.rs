@@ -12,6 +12,7 @@ cases_once! {
     a_header_that_does_not_end_is_closed
     an_idle_connection_is_closed
     requests_in_a_row_are_answered_in_order
+    an_idempotency_key_that_is_none_is_refused
     malformed_requests_are_refused
     a_request_in_flight_is_finished_when_the_service_stops
     nobody_who_is_silent_or_waits_keeps_the_service_from_stopping
@@ -122,6 +123,30 @@ async fn requests_in_a_row_are_answered_in_order(stores: &StoreSet) {
     for expected in [200, 401, 422, 404, 200] {
         assert_eq!(connection.answer().await.expect("an answer").status, expected);
     }
+    app.shut_down().await;
+}
+
+/// Ignored, it would look as if the request were guarded.
+async fn an_idempotency_key_that_is_none_is_refused(stores: &StoreSet) {
+    let app = Setup::new(stores).spawn().await;
+    let body = Person::new().json();
+    let long = vec![b'k'; 256];
+    for key in [b"".as_slice(), b"two words", &[0xff], &long] {
+        let call = app
+            .post("/User1/create")
+            .header_bytes("idempotency-key", key)
+            .json(&body);
+        call.send().await.expect_problem(400, "idempotency_key_invalid");
+    }
+    let twice = app
+        .post("/User1/create")
+        .header("idempotency-key", "a")
+        .header("idempotency-key", "b");
+    twice
+        .json(&body)
+        .send()
+        .await
+        .expect_problem(400, "idempotency_key_invalid");
     app.shut_down().await;
 }
 

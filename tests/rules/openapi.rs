@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use sealgate::{domain::user_type::parse_user_types, http::docs::document};
+use sealgate::{
+    domain::user_type::parse_user_types,
+    http::{docs::document, error_code},
+};
 use serde_json::Value;
 
 fn root(path: &str) -> std::path::PathBuf {
@@ -23,6 +26,15 @@ fn the_document_in_the_repository_is_the_one_that_is_served() {
 }
 
 #[test]
+fn the_errors_in_the_repository_are_the_ones_that_are_answered() {
+    let stored = fs::read_to_string(root("docs/ERRORS.md")).expect("docs/ERRORS.md");
+    assert!(
+        stored == error_code::markdown(),
+        "docs/ERRORS.md is not what the service answers: `cargo run -- openapi --errors > docs/ERRORS.md`"
+    );
+}
+
+#[test]
 fn every_operation_says_what_it_does_and_how_it_fails() {
     let document: Value = serde_json::from_str(&generated()).expect("JSON");
     let mut operations = 0;
@@ -30,18 +42,39 @@ fn every_operation_says_what_it_does_and_how_it_fails() {
         for (method, operation) in methods.as_object().expect("methods") {
             operations += 1;
             let name = format!("{method} {path}");
-            assert!(
-                operation["summary"].is_string() && operation["operationId"].is_string(),
-                "{name}"
-            );
+            for text in ["summary", "description", "operationId"] {
+                assert!(
+                    operation[text].as_str().is_some_and(|text| !text.is_empty()),
+                    "{name}: {text}"
+                );
+            }
+            if let Some(content) = operation["requestBody"]["content"].as_object() {
+                for (media_type, media) in content {
+                    let examples = media["examples"].as_object().expect("examples");
+                    assert!(!examples.is_empty(), "{name}: no example of {media_type}");
+                }
+            }
             let responses = operation["responses"].as_object().expect("responses");
             assert!(
                 responses.keys().any(|status| status.starts_with('2')),
                 "{name} never succeeds"
             );
-            for (status, response) in responses.iter().filter(|(status, _)| !status.starts_with('2')) {
-                let is_problem = response["content"]["application/problem+json"].is_object();
-                assert!(is_problem, "{name} {status} is no problem");
+            for (status, response) in responses {
+                let what = format!("{name} {status}");
+                assert!(
+                    response["description"].as_str().is_some_and(|text| !text.is_empty()),
+                    "{what}"
+                );
+                assert!(response["headers"]["X-Request-ID"].is_object(), "{what}");
+                for (media_type, media) in response["content"].as_object().expect("content") {
+                    let examples = media["examples"].as_object().map_or(0, serde_json::Map::len);
+                    let is_shown = !media["example"].is_null() || examples > 0;
+                    assert!(is_shown, "{what}: no example of {media_type}");
+                }
+                if !status.starts_with('2') {
+                    let is_problem = response["content"]["application/problem+json"].is_object();
+                    assert!(is_problem, "{what} is no problem");
+                }
             }
         }
     }

@@ -21,18 +21,23 @@ use crate::{
 #[oai(example, rename = "Create")]
 pub struct CreateSchema {
     /// Given name: 1 to 100 characters, any script, kept byte for byte.
+    #[oai(validator(min_length = 1, max_length = 100))]
     first_name: String,
     /// Family name, the same.
+    #[oai(validator(min_length = 1, max_length = 100))]
     last_name: String,
     /// Where the confirmation goes. Unique within the user type once confirmed.
+    #[oai(validator(max_length = 254))]
     email: String,
     /// `+` and 7 to 15 digits, or a national number read with `country_code`. Stored unverified.
     phone: Option<String>,
     /// `US` or `+1`.
     country_code: Option<String>,
     /// By the user type's policy; by default 8 to 128 characters with upper and lower case, a digit and another.
+    #[oai(validator(min_length = 8, max_length = 128))]
     password: String,
     /// 3 to 64 letters, digits, `.`, `_`, `-`; signs in beside the address. Unique within the user type, and public.
+    #[oai(validator(min_length = 3, max_length = 64))]
     username: Option<String>,
     /// The user type's own fields, as its schema says.
     attributes: Option<serde_json::Value>,

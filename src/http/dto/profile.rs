@@ -22,20 +22,31 @@ use crate::{
 #[derive(Object)]
 #[oai(rename = "Profile")]
 pub struct ProfileSchema {
+    /// Names the account for ever.
     id: String,
+    /// Signs in beside the address.
     username: Option<String>,
+    /// Given name.
     first_name: String,
+    /// Family name.
     last_name: String,
+    /// The address.
     email: String,
+    /// With `+` and the country's code.
     phone: Option<String>,
+    /// `US` or `+1`, as it was sent.
     country_code: Option<String>,
     /// The country's English name, where the code names exactly one.
     country: Option<String>,
     /// The user type's own fields.
     attributes: Option<serde_json::Value>,
+    /// Always: only a confirmed address makes an account.
     is_email_verified: bool,
+    /// Whether a code proved it.
     is_phone_verified: bool,
+    /// Whether signing in takes a second factor.
     mfa_enabled: bool,
+    /// `user` or `admin`.
     role: String,
     /// RFC 3339, UTC.
     created_at: String,
@@ -117,13 +128,21 @@ pub(in crate::http) fn read_attributes(fields: &mut Fields, population: &Populat
 #[derive(Default, Object)]
 #[oai(example, rename = "Update")]
 pub struct UpdateSchema {
+    /// 1 to 100 characters, any script, kept byte for byte.
+    #[oai(validator(min_length = 1, max_length = 100))]
     first_name: Option<String>,
+    /// The same.
+    #[oai(validator(min_length = 1, max_length = 100))]
     last_name: Option<String>,
     /// Takes effect when the link mailed to it is confirmed. Needs a sign-in of the last five minutes.
+    #[oai(validator(max_length = 254))]
     email: Option<String>,
+    /// Signs in beside the address; `null` removes it.
+    #[oai(validator(min_length = 3, max_length = 64))]
     username: Option<String>,
-    /// Unverified at once. Needs a sign-in of the last five minutes.
+    /// Unverified at once. Needs a sign-in of the last five minutes. `null` removes it.
     phone: Option<String>,
+    /// `US` or `+1`; `null` removes it.
     country_code: Option<String>,
     /// The user type's own fields, as its schema says.
     attributes: Option<serde_json::Value>,
@@ -204,7 +223,15 @@ impl Dto for ProfileUpdate {
         };
         let phone = fields.patch("phone", |text| Phone::parse(text, country));
         let attributes = read_attributes(fields, population);
-        let version = fields.integer("version").and_then(|number| u64::try_from(number).ok());
+        let version = match fields.integer("version").map(u64::try_from) {
+            Some(Ok(version)) => Some(version),
+            // Not one that a profile ever has: ignored, it would look like a check that passed.
+            Some(Err(_)) => {
+                fields.refuse("version", "wrong_type", "Send the profile's version.");
+                None
+            }
+            None => None,
+        };
         Some(Self {
             update: Update {
                 first_name: first_name?.into_set(),

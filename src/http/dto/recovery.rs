@@ -14,6 +14,7 @@ pub struct ResetSchema {
     /// What stands behind `token=` in the mailed link; may stand in the query instead.
     token: Option<String>,
     /// By the user type's policy.
+    #[oai(validator(min_length = 8, max_length = 128))]
     password: String,
     /// A trap for robots; leave it out.
     website: Option<String>,

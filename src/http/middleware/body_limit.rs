@@ -4,13 +4,10 @@
 
 use std::{io, time::Duration};
 
-use poem::{
-    Body, Endpoint, Middleware, Request, Result,
-    http::{StatusCode, header},
-};
+use poem::{Body, Endpoint, Middleware, Request, Result, http::header};
 use tokio::io::AsyncReadExt as _;
 
-use crate::http::problem::Problem;
+use crate::http::{error_code::ErrorCode, problem::Problem};
 
 /// The most a body may have, in bytes.
 pub const LARGEST: usize = 64 * 1024;
@@ -44,9 +41,8 @@ pub struct Limited<E> {
 const MOST_DISCARDED: u64 = 16 * 1024 * 1024;
 
 fn too_large() -> Problem {
-    let detail = format!("The body may have {LARGEST} bytes at most.");
     // Where something is still under way, the connection can't be used again.
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).with_header("connection", "close")
+    Problem::new(ErrorCode::BodyTooLarge).with_header("connection", "close")
 }
 
 /// The whole body; `None` when it is too large.
@@ -86,12 +82,11 @@ impl<E: Endpoint> Endpoint for Limited<E> {
             Ok(Ok(None)) => Err(too_large().into()),
             Ok(Err(_)) => {
                 let detail = "The body broke off before its end.";
-                Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_body", detail).into())
+                Err(Problem::new(ErrorCode::MalformedBody).with_detail(detail).into())
             }
             Err(_) if !is_expected => Err(too_large().into()),
             Err(_) => {
-                let detail = "The body did not arrive in time. Send it again.";
-                let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail);
+                let problem = Problem::new(ErrorCode::BodyTimeout);
                 Err(problem.with_header("connection", "close").into())
             }
         }

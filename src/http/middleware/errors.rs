@@ -7,12 +7,12 @@ use futures_util::FutureExt as _;
 use poem::{
     Endpoint, Error, IntoResponse, Middleware, Request, Response,
     error::{MethodNotAllowedError, NotFoundError},
-    http::StatusCode,
 };
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
 
 use crate::http::{
-    accounts_api::problem_page, negotiate::prefers_html, pages::Pages, problem::Problem, refusals::internal,
+    accounts_api::problem_page, error_code::ErrorCode, negotiate::prefers_html, pages::Pages, problem::Problem,
+    refusals::internal,
 };
 
 /// The middleware.
@@ -41,8 +41,9 @@ pub struct WithProblems<E> {
     problems: Problems,
 }
 
-/// Routes that a mailed link leads to.
-fn is_link_route(path: &str) -> bool {
+/// Whether a mailed link leads to it.
+#[must_use]
+pub fn is_link_route(path: &str) -> bool {
     ["/verify", "/reset_password", "/reset_password_form"]
         .iter()
         .any(|route| path.ends_with(route))
@@ -76,32 +77,26 @@ impl<E> WithProblems<E> {
             return problem.clone();
         }
         if error.is::<NotFoundError>() {
-            return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.");
+            return Problem::new(ErrorCode::NotFound);
         }
         if error.is::<MethodNotAllowedError>() {
             let allow = self.problems.methods.get(path).map_or("GET", String::as_str);
             let detail = format!("This path does not take the method. It takes {allow}.");
-            return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+            return Problem::new(ErrorCode::MethodNotAllowed)
+                .with_detail(detail)
                 .with_header("allow", allow);
         }
         if error.is::<ParseParamError>() || error.is::<ParsePathError>() {
-            return Problem::new(
-                StatusCode::BAD_REQUEST,
-                "malformed_parameter",
-                "A parameter can't be read.",
-            );
+            return Problem::new(ErrorCode::MalformedParameter);
         }
         if error.is::<ContentTypeError>() {
-            let detail = "The route does not take a body of this type.";
-            return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
+            return Problem::new(ErrorCode::UnsupportedMediaType);
         }
         if error.is::<ParseRequestPayloadError>() {
-            return Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body can't be read.");
+            return Problem::new(ErrorCode::MalformedBody);
         }
         match error.status() {
-            status if status.is_client_error() => {
-                Problem::new(status, "malformed_request", "The request can't be read.")
-            }
+            status if status.is_client_error() => Problem::new(ErrorCode::MalformedRequest),
             _ => {
                 // The text may hold anything: it is not logged.
                 tracing::error!("an error without a mapping");

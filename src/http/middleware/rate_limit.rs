@@ -13,12 +13,13 @@ use std::{
     time::Duration,
 };
 
-use poem::{Endpoint, IntoResponse, Middleware, Request, Response, http::StatusCode};
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 
 use crate::{
     domain::user_type::UserType,
     http::{
         client_address::{TrustedProxies, subject},
+        error_code::ErrorCode,
         population::Population,
         problem::Problem,
     },
@@ -186,7 +187,8 @@ fn with_fields(mut response: Response, quota: Quota, spent: Spent) -> Response {
 pub fn too_many(quota: Quota, retry_after: Duration) -> Problem {
     let wait = retry_after.as_millis().div_ceil(1000).max(1);
     let detail = format!("Too many requests. Come back in {wait} seconds.");
-    let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+    let mut problem = Problem::new(ErrorCode::TooManyRequests)
+        .with_detail(detail)
         .with_header("retry-after", wait.to_string());
     for (name, value) in fields(quota, 0, retry_after) {
         problem = problem.with_header(name, value);

@@ -1,9 +1,15 @@
 //! What came back, with the checks that hold for every answer of the service.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use reqwest::header::HeaderMap;
+use sealgate::{domain::user_type::parse_user_types, http::docs::document};
 use serde_json::Value;
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let user_types = parse_user_types("User1,User2").expect("valid");
+    serde_json::from_str(&document(&user_types)).expect("JSON")
+});
 
 /// An answer that was read whole.
 #[derive(Clone, Debug)]
@@ -118,6 +124,7 @@ impl Answer {
         if self.status >= 400 {
             self.check_problem(&what);
         }
+        self.check_documented(&what);
         // The other answers are tokens, profiles, and pages that hold a link's own token.
         if self.status >= 400 || [201, 202, 204].contains(&self.status) {
             for secret in secrets {
@@ -127,6 +134,31 @@ impl Answer {
                     self.text()
                 );
             }
+        }
+    }
+
+    /// The document says that the operation may answer so, down to the code.
+    #[track_caller]
+    fn check_documented(&self, what: &str) {
+        let (method, path) = self.call.split_once(' ').expect("method and path");
+        let path = path.split('?').next().unwrap_or_default();
+        let path = if path.matches('/').count() == 1 {
+            format!("{path}/")
+        } else {
+            path.to_owned()
+        };
+        let operation = &DOCUMENT["paths"][&path][method.to_ascii_lowercase()];
+        // What is no operation is 404 or 405; and any request may have a body that can't be read.
+        let is_of_the_edge = matches!(self.status, 404 | 405 | 408 | 413) && operation["requestBody"].is_null();
+        if operation.is_null() || is_of_the_edge {
+            return;
+        }
+        let response = &operation["responses"][self.status.to_string()];
+        assert!(response.is_object(), "the document does not have this answer: {what}");
+        if self.status >= 400 && self.header("content-type") == "application/problem+json" {
+            let code = self.member("code");
+            let examples = &response["content"]["application/problem+json"]["examples"];
+            assert!(examples[&code].is_object(), "the document does not have {code}: {what}");
         }
     }
 

@@ -1,0 +1,208 @@
+//! Examples that the document shows, by operation: what may be sent beside the type's own example, and what comes back
+//! when all goes well. What is refused is made from [`crate::http::error_code`].
+
+use serde_json::{Value, json};
+
+/// The id of a request, an account and a challenge.
+pub const REQUEST_ID: &str = "req_06gvr51mvlsmn414vkm4i9n4u4";
+const ACCOUNT_ID: &str = "usr_06gvr51mvlsmn414vkm4i9n4u4";
+/// What a mailed link carries.
+pub const LINK_TOKEN: &str = "dXNyXzA2Z3ZyNTFtdmxzbW40MTR2a200aTluNHU0";
+const CHALLENGE_ID: &str = "chl_06gvr51mvlsmn414vkm4i9n4u4";
+/// A page, as far as an example shows it.
+pub const PAGE: &str = "<!doctype html><html lang=\"en\">…</html>";
+
+/// A body that may be sent.
+pub struct Sent {
+    /// Its name in the document.
+    pub name: &'static str,
+    /// When one sends it.
+    pub summary: &'static str,
+    /// The body.
+    pub body: Value,
+}
+
+/// Other bodies of the operation than its type's own example.
+#[must_use]
+pub fn others(operation: &str) -> Vec<Sent> {
+    let sent = |name, summary, body| Sent { name, summary, body };
+    match operation {
+        "create" => vec![sent(
+            "least",
+            "Only what is needed",
+            json!({
+                "first_name": "Grace",
+                "last_name": "Hopper",
+                "email": "grace@example.com",
+                "password": "An0ther-SecureP@ssw0rd",
+            }),
+        )],
+        "login" => vec![sent(
+            "username",
+            "By username, for a day",
+            json!({ "username": "ada", "password": "SecureP@ssw0rd123!", "remember_me": false }),
+        )],
+        "otp_phone" => vec![sent(
+            "another",
+            "Another number, which becomes the profile's",
+            json!({ "phone": "+12025550123" }),
+        )],
+        "delete" => vec![sent("fresh", "Within five minutes of signing in", json!({}))],
+        _ => Vec::new(),
+    }
+}
+
+/// What the operation answers when all goes well: what that is, and an example.
+#[must_use]
+pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
+    let message = |text: &str| json!({ "message": text });
+    Some(match operation {
+        "create" => (
+            "The registration waits for its link. The same for every address, taken or not.",
+            json!({
+                "message": "Almost there: open the link in the mail that we sent you.",
+                "id": ACCOUNT_ID,
+                "email": "[ENCRYPTED]",
+            }),
+        ),
+        "verify" | "verify_link" => (
+            "The address is confirmed (a program), or a page: with a button that confirms it, or that says so (a person).",
+            message("Your address is confirmed. You can sign in now."),
+        ),
+        "resend_verification" => (
+            "The same for every address, known or not.",
+            message("If a registration waits for this address, a new mail is on its way."),
+        ),
+        "login" | "refresh_token" => (
+            "A pair of tokens.",
+            json!({
+                "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSIsImtpZCI6IjAxIn0.e30.c2ln",
+                "token_type": "bearer",
+                "expires_in": 1800,
+                "refresh_token": "rt1.c2VzXzA2Z3ZyNTFtdmxzbW40MTR2a200aTluNHU0",
+                "refresh_expires_in": 2_592_000,
+            }),
+        ),
+        "logout" | "logout_get" => ("The session has ended.", message("You are signed out.")),
+        "profile" => ("One's own profile.", profile()),
+        "update" => ("The profile as it is now.", profile()),
+        "delete" => (
+            "The account is erased.",
+            json!({
+                "message": "Your account and everything in it is deleted.",
+                "receipt": "eyJ0eXAiOiJlcmFzdXJlK2p3dCIsImFsZyI6IkVkRFNBIiwia2lkIjoiMDEifQ.e30.c2ln",
+            }),
+        ),
+        "otp_phone" => (
+            "The code is on its way.",
+            json!({
+                "message": "A code is on its way to your phone.",
+                "otp": CHALLENGE_ID,
+                "expires_in": 300,
+            }),
+        ),
+        "verify_otp_phone" | "verify_otp_phone_get" => ("The phone is verified.", message("Your phone is verified.")),
+        "forget_password" | "forget_password_get" => (
+            "The same for every address, known or not.",
+            message("If this address has an account, a mail is on its way."),
+        ),
+        "reset_password_form" => ("The page with the form.", PAGE.into()),
+        "reset_password" => (
+            "The password is set; a program is told so, a person gets a page.",
+            message("Your new password is set. Everybody who was signed in has been signed out."),
+        ),
+        _ => return None,
+    })
+}
+
+fn profile() -> Value {
+    json!({
+        "id": ACCOUNT_ID,
+        "username": "ada",
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "email": "ada@example.com",
+        "phone": "+1234567890",
+        "country_code": "US",
+        "country": "United States of America",
+        "attributes": null,
+        "is_email_verified": true,
+        "is_phone_verified": false,
+        "mfa_enabled": false,
+        "role": "user",
+        "created_at": "2026-01-02T03:04:05.678Z",
+        "updated_at": "2026-01-02T03:04:05.678Z",
+        "version": 1,
+    })
+}
+
+/// Where an answer leads.
+pub struct Link {
+    /// The operation.
+    pub operation: &'static str,
+    /// What of the answer goes there.
+    pub description: &'static str,
+    /// How: its `requestBody` or `parameters`.
+    pub takes: (&'static str, Value),
+}
+
+impl Link {
+    /// As the document has it, within the user type of that tag.
+    #[must_use]
+    pub fn to_json(&self, tag: &str) -> Value {
+        let (part, value) = &self.takes;
+        let mut link = json!({
+            "operationId": format!("{tag}_{}", self.operation),
+            "description": self.description,
+        });
+        link[*part] = value.clone();
+        link
+    }
+}
+
+/// Where the operation's answer leads.
+#[must_use]
+pub fn links(operation: &str) -> Vec<Link> {
+    let link = |operation, description, takes| Link {
+        operation,
+        description,
+        takes,
+    };
+    match operation {
+        "login" | "refresh_token" => vec![link(
+            "refresh_token",
+            "The refresh token, once.",
+            (
+                "requestBody",
+                json!({ "refresh_token": "$response.body#/refresh_token" }),
+            ),
+        )],
+        "otp_phone" => vec![
+            link(
+                "verify_otp_phone",
+                "`otp` goes back as `token`, with the six digits of the text.",
+                (
+                    "requestBody",
+                    json!({ "token": "$response.body#/otp", "otp": "042042" }),
+                ),
+            ),
+            link(
+                "verify_otp_phone_get",
+                "`otp` goes back as `token`, with the six digits of the text.",
+                ("parameters", json!({ "token": "$response.body#/otp" })),
+            ),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// An example of a query parameter.
+#[must_use]
+pub fn parameter(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "token" => LINK_TOKEN,
+        "otp" => "042042",
+        "email" => "ada@example.com",
+        _ => return None,
+    })
+}
