@@ -76,6 +76,7 @@ mod configuration;
 mod confirmation;
 mod contention;
 mod defects;
+mod defects_of_accounts;
 mod defects_of_installations;
 mod deletion;
 mod headers;
