@@ -82,6 +82,7 @@ mod deletion;
 mod headers;
 mod idempotency;
 mod limits;
+mod limits_of_identities;
 mod links;
 mod names;
 mod pages;
