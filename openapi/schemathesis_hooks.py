@@ -90,6 +90,15 @@ class Accounts:
 ACCOUNTS = Accounts()
 
 
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    """A refresh that leads to a refresh makes it look like a place to begin; with no token from a login it never works."""
+    for methods in raw_schema["paths"].values():
+        for operation in methods.values():
+            if operation["operationId"].endswith("_refresh_token"):
+                operation["responses"]["200"].pop("links", None)
+
+
 @schemathesis.auth(refresh_interval=None)
 class Bearer:
     """A token that works when the case begins, whatever the cases before did."""

@@ -2,7 +2,8 @@
 # The service, started for a script: an empty data folder, a free port, no rate limits, ended by `stop_service`.
 # Needs scripts/lib/mongo.sh for `free_port` and `connects`.
 
-service_pid= service_folder=
+service_pid=''
+service_folder=''
 
 # start_service: sets SEALGATE_URL; the mails lie in SEALGATE_OUTBOX.
 start_service() {
@@ -20,8 +21,10 @@ start_service() {
     ) >"$service_folder/log" 2>&1 &
     service_pid=$!
     until connects 127.0.0.1 "$port"; do
-        kill -0 "$service_pid" 2>/dev/null && ((SECONDS < deadline)) ||
-            { cat "$service_folder/log" >&2 && fail "the service did not start"; }
+        if ! kill -0 "$service_pid" 2>/dev/null || ((SECONDS >= deadline)); then
+            cat "$service_folder/log" >&2
+            fail "the service did not start"
+        fi
         sleep 0.1
     done
 }
@@ -30,6 +33,6 @@ stop_service() {
     [[ -n $service_pid ]] || return 0
     kill "$service_pid" 2>/dev/null || true
     wait "$service_pid" 2>/dev/null || true
-    service_pid=
+    service_pid=''
     rm -rf "$service_folder"
 }
