@@ -21,7 +21,11 @@ use crate::{
         problem::{FieldProblem, Problem},
         refusals::{BODY, PARAMETER, Refused, internal},
     },
-    service::{forget_password::forget_password, limits::spend, reset_password::{check_link, reset_password}},
+    service::{
+        forget_password::forget_password,
+        limits::spend,
+        reset_password::{check_link, reset_password},
+    },
     storage::limits::{Quota, Spent},
 };
 
