@@ -1,6 +1,13 @@
 //! The OpenAPI document and the pages that show it. All of them carry their scripts: none needs the internet.
 
-use poem::{EndpointExt as _, IntoEndpoint as _, Route, endpoint::BoxEndpoint, http::header};
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use poem::{
+    EndpointExt as _, IntoEndpoint as _, Response, Route,
+    endpoint::{BoxEndpoint, make_sync},
+    http::header,
+};
 use poem_openapi::{OpenApi, OpenApiService};
 
 use crate::{
@@ -20,6 +27,23 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'un
      style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; \
      connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// What is changed in the pages that come with the framework: two would fetch fonts from elsewhere, where the reader's own
+/// serve as well; one does not fit a phone.
+const MENDS: [(&str, &str); 3] = [
+    (
+        r#"<link href="https://fonts.googleapis.com/css?family=Montserrat:300,400,700|Roboto:300,400,700" rel="stylesheet">"#,
+        "",
+    ),
+    (
+        r#"id="api-reference""#,
+        r#"id="api-reference" data-configuration='{"withDefaultFonts":false}'"#,
+    ),
+    (
+        "<title>Swagger UI</title>",
+        r#"<title>Swagger UI</title><meta name="viewport" content="width=device-width,initial-scale=1">"#,
+    ),
+];
+
 const DESCRIPTION: &str = "Accounts, sign-in and sessions for client apps. Every user type has the same routes under \
      its own path; its tokens are good nowhere else. Errors are problems (RFC 9457) with a stable `code`.";
 
@@ -31,7 +55,9 @@ type Apis = (
     PerUserType<RecoveryApi>,
 );
 
-fn service() -> OpenApiService<Apis, ()> {
+type Service = OpenApiService<Apis, ()>;
+
+fn service() -> Service {
     let apis = (
         PerUserType(AccountsApi),
         PerUserType(SessionsApi),
@@ -75,13 +101,30 @@ pub fn methods(user_types: &[UserType]) -> Vec<(String, String)> {
 pub fn mount(route: Route, user_types: &[UserType]) -> Route {
     with_user_types(user_types, || {
         let service = service();
-        let policy =
-            || poem::middleware::SetHeader::new().overriding(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
         route
-            .nest("/docs", service.swagger_ui().with(policy()))
-            .nest("/redoc", service.redoc().with(policy()))
-            .nest("/scalar", service.scalar().with(policy()))
+            .nest("/docs", page(user_types, Service::swagger_ui_html))
+            .nest("/redoc", page(user_types, Service::redoc_html))
+            .nest("/scalar", page(user_types, Service::scalar_html))
             .at("/openapi.json", service.spec_endpoint())
             .at("/openapi.yaml", service.spec_endpoint_yaml())
     })
+}
+
+/// One page, made when it is first asked for: together they take megabytes, and most processes never show one.
+fn page(user_types: &[UserType], html: fn(&Service) -> String) -> Route {
+    let (user_types, made) = (user_types.to_vec(), OnceLock::<Bytes>::new());
+    let show = make_sync(move |_| {
+        let page = made.get_or_init(|| {
+            let page = with_user_types(&user_types, || html(&service()));
+            let own = MENDS
+                .iter()
+                .fold(page, |page, (theirs, ours)| page.replacen(theirs, ours, 1));
+            own.into()
+        });
+        Response::builder()
+            .content_type("text/html; charset=utf-8")
+            .header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
+            .body(page.clone())
+    });
+    Route::new().at("/", show)
 }
