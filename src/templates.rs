@@ -38,6 +38,7 @@ const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "pages/base.html",
     "pages/errors.html",
     "pages/home.html",
+    "pages/icon.svg",
     "pages/mail.html",
     "pages/message.html",
     "pages/outbox.html",

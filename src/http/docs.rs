@@ -1,10 +1,12 @@
 //! The OpenAPI document and the pages that show it. All of them carry their scripts: none needs the internet.
 
+use std::sync::OnceLock;
+
+use bytes::Bytes;
 use poem::{
-    EndpointExt as _, IntoEndpoint as _, IntoResponse as _, Response, Route,
+    EndpointExt as _, IntoEndpoint as _, Response, Route,
     endpoint::{BoxEndpoint, make_sync},
     http::header,
-    web::Html,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
 
@@ -26,6 +28,23 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'un
      style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; \
      connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// What is changed in the pages that come with the framework: two would fetch fonts from elsewhere, where the reader's own
+/// serve as well; one does not fit a phone.
+const MENDS: [(&str, &str); 3] = [
+    (
+        r#"<link href="https://fonts.googleapis.com/css?family=Montserrat:300,400,700|Roboto:300,400,700" rel="stylesheet">"#,
+        "",
+    ),
+    (
+        r#"id="api-reference""#,
+        r#"id="api-reference" data-configuration='{"withDefaultFonts":false}'"#,
+    ),
+    (
+        "<title>Swagger UI</title>",
+        r#"<title>Swagger UI</title><meta name="viewport" content="width=device-width,initial-scale=1">"#,
+    ),
+];
+
 const DESCRIPTION: &str = "Accounts, sign-in and sessions for client apps. Every user type has the same routes under \
      its own path; its tokens are good nowhere else. Errors are problems (RFC 9457) with a stable `code`, which \
      [/errors](/errors) explains. A sane `X-Request-ID` is taken as the request's name.";
@@ -38,7 +57,9 @@ type Apis = (
     PerUserType<RecoveryApi>,
 );
 
-fn service() -> OpenApiService<Apis, ()> {
+type Service = OpenApiService<Apis, ()>;
+
+fn service() -> Service {
     let apis = (
         PerUserType(AccountsApi),
         PerUserType(SessionsApi),
@@ -90,34 +111,56 @@ pub fn methods(user_types: &[UserType]) -> Vec<(String, String)> {
 /// Adds the pages to `route`.
 #[must_use]
 pub fn mount(route: Route, user_types: &[UserType]) -> Route {
-    with_user_types(user_types, || {
-        let service = service();
-        let made = service.spec();
-        let document = finished(&made);
-        // It stands within a script: nothing in it may end that.
-        let embedded = document.to_string().replace('<', "\\u003c");
-        let page = |html: String| {
-            let html = html.replacen(&made, &embedded, 1);
-            let policy =
-                poem::middleware::SetHeader::new().overriding(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
-            Route::new()
-                .at("/", make_sync(move |_| Html(html.clone())))
-                .with(policy)
-        };
-        let text = |content_type: &'static str, text: String| {
-            make_sync(move |_| {
-                Response::builder()
-                    .content_type(content_type)
-                    .body(text.clone())
-                    .into_response()
-            })
-        };
-        let pretty = serde_json::to_string_pretty(&document).unwrap_or_default();
-        route
-            .nest("/docs", page(service.swagger_ui_html()))
-            .nest("/redoc", page(service.redoc_html()))
-            .nest("/scalar", page(service.scalar_html()))
-            .at("/openapi.json", text("application/json", pretty))
-            .at("/openapi.yaml", text("application/yaml", yaml(&document)))
+    route
+        .nest("/docs", page(user_types, Service::swagger_ui_html))
+        .nest("/redoc", page(user_types, Service::redoc_html))
+        .nest("/scalar", page(user_types, Service::scalar_html))
+        .at(
+            "/openapi.json",
+            text(user_types, "application/json", |document| {
+                serde_json::to_string_pretty(document).unwrap_or_default()
+            }),
+        )
+        .at("/openapi.yaml", text(user_types, "application/yaml", yaml))
+}
+
+/// The document as text, made when it is first asked for.
+fn text(
+    user_types: &[UserType],
+    content_type: &'static str,
+    write: fn(&serde_json::Value) -> String,
+) -> impl poem::Endpoint<Output = Response> + use<> {
+    let (user_types, made) = (user_types.to_vec(), OnceLock::<Bytes>::new());
+    make_sync(move |_| {
+        let text = made.get_or_init(|| {
+            let document = with_user_types(&user_types, || finished(&service().spec()));
+            write(&document).into()
+        });
+        Response::builder().content_type(content_type).body(text.clone())
     })
+}
+
+/// One page, made when it is first asked for: together they take megabytes, and most processes never show one.
+fn page(user_types: &[UserType], html: fn(&Service) -> String) -> Route {
+    let (user_types, made) = (user_types.to_vec(), OnceLock::<Bytes>::new());
+    let show = make_sync(move |_| {
+        let page = made.get_or_init(|| {
+            let page = with_user_types(&user_types, || {
+                let service = service();
+                let made = service.spec();
+                // It stands within a script: nothing in it may end that.
+                let embedded = finished(&made).to_string().replace('<', "\\u003c");
+                html(&service).replacen(&made, &embedded, 1)
+            });
+            let own = MENDS
+                .iter()
+                .fold(page, |page, (theirs, ours)| page.replacen(theirs, ours, 1));
+            own.into()
+        });
+        Response::builder()
+            .content_type("text/html; charset=utf-8")
+            .header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
+            .body(page.clone())
+    });
+    Route::new().at("/", show)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use data_encoding::BASE64;
 use minijinja::{Value, context};
+use poem::{Response, RouteMethod, get, handler, web::Data};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -36,13 +37,13 @@ impl Pages {
         }
     }
 
-    /// What the pages may load: their own style sheet, by its digest, and forms to this service.
+    /// What the pages may load: their own style sheet, by its digest, the icon, and forms to this service.
     #[must_use]
     pub fn content_security_policy(&self) -> String {
         let digest = BASE64.encode(&Sha256::digest(self.style.as_bytes()));
         format!(
-            "default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'; \
-             base-uri 'none'"
+            "default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; form-action 'self'; \
+             frame-ancestors 'none'; base-uri 'none'"
         )
     }
 
@@ -84,4 +85,16 @@ impl Pages {
             internal()
         })
     }
+}
+
+/// The icon that browsers ask for by themselves, beside every page.
+#[must_use]
+pub fn icon() -> RouteMethod {
+    get(show_icon)
+}
+
+#[handler]
+fn show_icon(Data(pages): Data<&Pages>) -> poem::Result<Response> {
+    let icon = pages.render(None, "pages/icon.svg", context! {})?;
+    Ok(Response::builder().content_type("image/svg+xml").body(icon))
 }

@@ -15,7 +15,7 @@ use crate::{
             body_limit::LimitBodies, cors::AllowOrigins, errors::Problems, request_id::NameRequests,
             security_headers::SecurityHeaders,
         },
-        pages::Pages,
+        pages::{self, Pages},
         server::Limits,
     },
     service::Core,
@@ -33,7 +33,9 @@ pub fn build(
     let user_types = &config.user_types.order;
     let pages = Pages::new(templates, &config.http.app_name);
     let api = Arc::new(docs::api(user_types));
-    let mut route = health::mount(Route::new()).at("/errors", error_code::page());
+    let mut route = health::mount(Route::new())
+        .at("/errors", error_code::page())
+        .at("/favicon.ico", pages::icon());
     for user_type in user_types {
         route = route.nest_no_strip(format!("/{user_type}"), Arc::clone(&api));
     }

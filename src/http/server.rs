@@ -8,7 +8,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use poem::{
-    Addr, Endpoint, Response,
+    Addr, Endpoint, IntoResponse as _, Response,
     http::uri::Scheme,
     web::{LocalAddr, RemoteAddr},
 };
@@ -18,6 +18,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::http::refusals::internal;
 
 /// Limits of the listener.
 #[derive(Clone, Copy, Debug)]
@@ -93,10 +95,15 @@ pub async fn serve(
             }
             let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
                 let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), remote.clone());
-                async move {
-                    let response = endpoint
+                // A task of its own: what a client has begun and hung up on is not cut off between two writes.
+                let answer = tokio::spawn(async move {
+                    endpoint
                         .get_response((request, local, remote, Scheme::HTTP).into())
-                        .await;
+                        .await
+                });
+                async move {
+                    // Panics have been made answers further in.
+                    let response = answer.await.unwrap_or_else(|_| internal().into_response());
                     Ok::<hyper::Response<http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>>, Infallible>(
                         response.into(),
                     )

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Person, TestApp, other};
+use crate::support::{Answer, Person, RawConnection, TestApp, eventually, other};
 
 cases! {
     a_create_under_one_key_is_one_registration
@@ -14,6 +14,33 @@ cases! {
     a_key_lasts_a_day
     a_code_under_one_key_is_one_text
     keys_that_are_none_are_refused
+    who_hangs_up_gets_the_answer_when_asking_again
+}
+
+async fn who_hangs_up_gets_the_answer_when_asking_again(app: &TestApp, user_type: &str) {
+    let person = Person::new();
+    let body = person.json().to_string();
+    let request = format!(
+        "POST /{user_type}/create HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nidempotency-key: cut\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // At whatever moment: some of these hang up before anything was done, some in the middle of it.
+    for pause in 0..8 {
+        let mut connection = RawConnection::open(app.address).await;
+        connection.send(&request).await;
+        for _ in 0..pause * 40 {
+            tokio::task::yield_now().await;
+        }
+        drop(connection);
+    }
+    let answer = eventually("the answer of what was begun", async || {
+        let answer = create(app, user_type, "cut", &person.json()).await;
+        (answer.status != 409).then_some(answer)
+    })
+    .await;
+    answer.expect(201);
+    assert_eq!(app.all_mails(&person.email).await.len(), 1, "done once");
 }
 
 async fn create(app: &TestApp, user_type: &str, key: &str, body: &Value) -> Answer {

@@ -158,16 +158,23 @@ async fn the_document_and_its_pages_work_offline(stores: &StoreSet) {
     for path in ["/docs", "/redoc", "/scalar"] {
         let page = app.get(path).accept(BROWSER).send().await.expect(200);
         assert!(page.header("content-type").starts_with("text/html"), "{path}");
-        // ReDoc's page names a font of somebody else's; the policy keeps every page from asking for it.
         let policy = page.header("content-security-policy");
         assert!(
             policy.contains("default-src 'self'") && !policy.contains("http"),
             "{path}: {policy}"
         );
-        for element in ["<script src=\"http", "<script src=\"//", "import(\"http"] {
+        for element in [
+            "<script src=\"http",
+            "<script src=\"//",
+            "import(\"http",
+            "<link href=\"http",
+        ] {
             assert!(!page.text().contains(element), "{path} loads from elsewhere: {element}");
         }
     }
+    let icon = app.get("/favicon.ico").send().await.expect(200);
+    assert_eq!(icon.header("content-type"), "image/svg+xml");
+    assert!(icon.text().starts_with("<svg"), "browsers ask for it beside every page");
     app.shut_down().await;
 }
 

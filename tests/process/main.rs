@@ -16,6 +16,7 @@ mod waiting;
 
 mod commands;
 mod delivery;
+mod demo;
 mod health;
 mod logging;
 mod starting;
