@@ -42,7 +42,7 @@ async fn both() -> anyhow::Result<()> {
         .map_err(|problem| vec![problem])
         .and_then(|source| Config::load(&source))
         .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
-    process::start_logs(&config.logs);
+    let _logs = process::start_logs(&config.logs);
     let bare = TcpListener::bind("127.0.0.1:0").await?;
     let bare_address = bare.local_addr()?;
     let route = Route::new()
