@@ -254,6 +254,7 @@ fn user_types(config: &Config) -> std::collections::BTreeMap<crate::domain::user
             let settings = UserTypeSettings {
                 password_policy: settings.password_policy.clone(),
                 sessions: settings.sessions,
+                quotas: config.http.quotas,
                 is_texting_off: matches!(config.sms, SmsConfig::Off),
                 attributes: settings.attributes.clone(),
             };

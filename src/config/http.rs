@@ -4,7 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use url::Url;
 
-use crate::config::source::Reader;
+use crate::{
+    config::source::Reader,
+    domain::limits::{Limit, Quotas},
+};
 
 /// Settings of the HTTP edge.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct HttpConfig {
     pub trusted_proxies: Vec<String>,
     /// Whether requests are counted; off for load tests.
     pub rate_limits: bool,
+    /// How often what may be done.
+    pub quotas: Quotas,
     /// Whether `/docs`, `/redoc`, `/scalar` and the document are served.
     pub docs: bool,
 }
@@ -39,9 +44,20 @@ impl HttpConfig {
             cors_origins: cors_origins(reader),
             trusted_proxies: trusted_proxies(reader),
             rate_limits: reader.switch("RATE_LIMITS", true),
+            quotas: quotas(reader),
             docs: reader.switch("DOCS", true),
         }
     }
+}
+
+fn quotas(reader: &mut Reader<'_>) -> Quotas {
+    let mut quotas = Quotas::default();
+    for limit in Limit::ALL {
+        let mend = "Write a number from 1 and a period, for example `5/min`, `100/h` or `1/day`";
+        let quota = reader.parse(limit.variable(), quotas.of(*limit), mend);
+        quotas.set(*limit, quota);
+    }
+    quotas
 }
 
 fn public_url(reader: &mut Reader<'_>, address: SocketAddr) -> Url {

@@ -18,6 +18,7 @@ pub mod country;
 pub mod email;
 pub mod entropy;
 pub mod ids;
+pub mod limits;
 pub mod message;
 pub mod octets;
 pub mod password;

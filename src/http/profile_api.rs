@@ -1,11 +1,10 @@
 //! One's own account: shown, changed, deleted.
 
-use std::time::Duration;
-
 use poem::Request;
 use poem_openapi::{OpenApi, payload::Json};
 
 use crate::{
+    domain::limits::Limit,
     http::{
         body::Body,
         caller::{SignedIn, not_own_account},
@@ -22,13 +21,6 @@ use crate::{
         profile::profile,
         update_profile::update_profile,
     },
-    storage::limits::Quota,
-};
-
-/// Of one client's address; refused ones don't count.
-const ACCEPTED_DELETIONS: Quota = Quota {
-    burst: 1,
-    period: Duration::from_hours(24),
 };
 
 /// The routes.
@@ -105,15 +97,17 @@ impl ProfileApi {
         }
         let (population, caller) = (&signed_in.population, &signed_in.caller);
         prove_owner(&population.core, caller, body.0.password).await?;
+        // Refused ones don't count.
+        let quota = population.core.quota(&population.user_type, Limit::Delete);
         let spent = spend(
             &population.core,
             &population.user_type,
             "/delete, accepted",
             &client(request),
-            ACCEPTED_DELETIONS,
+            quota,
         )
         .await?;
-        allowed(ACCEPTED_DELETIONS, spent)?;
+        allowed(quota, spent)?;
         let receipt = erase_account(&population.core, caller).await?;
         Ok(Json(Deleted {
             message: "Your account and everything in it is deleted.".to_owned(),

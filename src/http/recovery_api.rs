@@ -1,7 +1,5 @@
 //! A forgotten password.
 
-use std::time::Duration;
-
 use poem::Request;
 use poem_openapi::{
     ApiResponse, OpenApi,
@@ -10,7 +8,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    domain::{email::Email, password::PasswordPolicy},
+    domain::{email::Email, limits::Limit, password::PasswordPolicy},
     http::{
         body::Body,
         dto::{Address, Message, recovery::Reset},
@@ -27,7 +25,6 @@ use crate::{
         limits::spend,
         reset_password::{check_link, reset_password},
     },
-    storage::limits::Quota,
 };
 
 /// The routes.
@@ -156,11 +153,7 @@ impl RecoveryApi {
 }
 
 async fn ask(population: &Population, email: &Email) -> Result<AskedResponse, Problem> {
-    // Three an hour for one address, whoever asks: a mailbox is not to be filled by strangers.
-    let quota = Quota {
-        burst: 3,
-        period: Duration::from_hours(1),
-    };
+    let quota = population.core.quota(&population.user_type, Limit::ResetLinks);
     let route = "/forget_password of an address";
     let spent = spend(
         &population.core,

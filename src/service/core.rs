@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     crypto::{keyring::SharedKeyring, password_hasher::PasswordHasher, token_signer::TokenSigner},
     domain::{
-        attributes::AttributesSchema, clock::Clock, entropy::Entropy, password::PasswordPolicy, session::SessionPolicy,
+        attributes::AttributesSchema,
+        clock::Clock,
+        entropy::Entropy,
+        limits::{Limit, Quota, Quotas},
+        password::PasswordPolicy,
+        session::SessionPolicy,
         user_type::UserType,
     },
     service::vault::Vault,
@@ -21,6 +26,8 @@ pub struct UserTypeSettings {
     pub sessions: SessionPolicy,
     /// Whether nobody is there to send texts.
     pub is_texting_off: bool,
+    /// How often what may be done.
+    pub quotas: Quotas,
     /// Of the user type's own fields; none without one.
     pub attributes: Option<AttributesSchema>,
 }
@@ -56,6 +63,13 @@ pub struct Core {
 }
 
 impl Core {
+    /// The number of one limit for a user type.
+    #[must_use]
+    pub fn quota(&self, user_type: &UserType, limit: Limit) -> Quota {
+        let quotas = self.user_types.get(user_type).map(|settings| settings.quotas);
+        quotas.unwrap_or_default().of(limit)
+    }
+
     /// The settings of a user type; the defaults for one that is not configured, which no route can name.
     #[must_use]
     pub fn settings(&self, user_type: &UserType) -> UserTypeSettings {

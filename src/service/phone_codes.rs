@@ -13,6 +13,7 @@ use crate::{
         clock::Timestamp,
         code::OtpCode,
         ids::ChallengeId,
+        limits::Limit,
         message::MessageKind,
         phone::Phone,
     },
@@ -69,25 +70,16 @@ pub enum SendCodeError {
     Failure(#[from] Failure),
 }
 
-const fn an_hour(burst: u32) -> Quota {
-    Quota {
-        burst,
-        period: Duration::from_hours(1),
-    }
-}
-/// Whoever asks: nobody's phone is to be filled by strangers.
-const TO_A_NUMBER: Quota = an_hour(5);
-/// What is earned with texts to a country's numbers has an end.
-const TO_A_COUNTRY: Quota = an_hour(1000);
-
 /// Spends one text from each limit. An account's own is the pause after each text.
 async fn spend_text(core: &Core, caller: &Caller, phone: &Phone) -> Result<(), SendCodeError> {
     let country = phone.calling_code().unwrap_or_default().to_string();
-    for (route, subject, quota) in [
-        ("/otp_phone to a number", phone.expose(), TO_A_NUMBER),
-        ("/otp_phone to a country", country.as_str(), TO_A_COUNTRY),
+    for (route, subject, limit) in [
+        ("/otp_phone to a number", phone.expose(), Limit::TextsToNumber),
+        ("/otp_phone to a country", country.as_str(), Limit::TextsToCountry),
     ] {
-        let spent = spend(core, &caller.account.user_type, route, subject, quota).await?;
+        let user_type = &caller.account.user_type;
+        let quota = core.quota(user_type, limit);
+        let spent = spend(core, user_type, route, subject, quota).await?;
         if let Spent::Refused { retry_after } = spent {
             return Err(SendCodeError::TooMany { quota, retry_after });
         }

@@ -7,16 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use crate::domain::limits::Quota;
 use crate::{domain::clock::Timestamp, storage::documents::StoreError};
-
-/// So many in so long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    /// How many.
-    pub burst: u32,
-    /// In how long.
-    pub period: Duration,
-}
 
 /// Names a bucket: a keyed digest of route, user type and subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -17,6 +17,17 @@ cases_once! {
     a_limit_says_when_to_come_back
     without_proxies_the_header_changes_nothing
     people_get_their_refusal_as_a_page
+    the_numbers_are_the_operators
+}
+
+async fn the_numbers_are_the_operators(stores: &StoreSet) {
+    let setup = Setup::new(stores).set("RATE_LIMITS", "on").set("LIMIT_VERIFY", "2/day");
+    let app = setup.spawn().await;
+    let (allowed, refused) = until_refused(async || app.confirm("User1", "no-such-token").await).await;
+    assert_eq!(allowed, 2);
+    assert_eq!(refused.header("ratelimit-policy"), "\"default\";q=2;w=86400");
+    assert_eq!(refused.header("retry-after"), "43200");
+    app.shut_down().await;
 }
 
 const MINUTE: Duration = Duration::from_mins(1);

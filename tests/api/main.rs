@@ -103,4 +103,5 @@ mod resend;
 mod sign_in;
 mod slow_and_large_bodies;
 mod texts_over_twilio;
+mod two_servers;
 mod walk;

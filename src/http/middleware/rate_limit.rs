@@ -16,7 +16,7 @@ use std::{
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 
 use crate::{
-    domain::user_type::UserType,
+    domain::{limits::Limit, user_type::UserType},
     http::{
         client_address::{TrustedProxies, subject},
         error_code::ErrorCode,
@@ -27,30 +27,17 @@ use crate::{
     storage::limits::{Quota, Spent},
 };
 
-const fn per_minute(burst: u32) -> Quota {
-    Quota {
-        burst,
-        period: Duration::from_mins(1),
-    }
-}
-
-/// Where nothing else is said.
-const OF_A_STRANGER: Quota = Quota {
-    burst: 100,
-    period: Duration::from_hours(1),
-};
-
 /// What a route counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
     /// Every request, by the client's address.
-    Client(Quota),
+    Client(Limit),
     /// By who proved to be somebody; the rest by the client's address.
     Identity {
         /// Of one account or family.
-        own: Quota,
+        own: Limit,
         /// Of one address, for requests that proved nothing.
-        strangers: Quota,
+        strangers: Limit,
     },
 }
 
@@ -59,13 +46,20 @@ pub enum Counted {
 pub fn counted(path: &str) -> Counted {
     let by_identity = |own, strangers| Counted::Identity { own, strangers };
     match path {
-        "/create" | "/login" | "/verify_otp_phone" => Counted::Client(per_minute(5)),
-        "/verify" | "/reset_password_form" | "/update" | "/logout" => Counted::Client(per_minute(10)),
-        "/otp_phone" | "/forget_password" | "/reset_password" => Counted::Client(per_minute(3)),
-        "/" => by_identity(per_minute(60), per_minute(60)),
-        "/delete" => by_identity(per_minute(60), OF_A_STRANGER),
-        "/refresh-token" => by_identity(per_minute(30), OF_A_STRANGER),
-        _ => Counted::Client(OF_A_STRANGER),
+        "/create" => Counted::Client(Limit::Create),
+        "/login" => Counted::Client(Limit::Login),
+        "/verify" => Counted::Client(Limit::Verify),
+        "/otp_phone" => Counted::Client(Limit::OtpPhone),
+        "/verify_otp_phone" => Counted::Client(Limit::VerifyOtpPhone),
+        "/forget_password" => Counted::Client(Limit::ForgetPassword),
+        "/reset_password_form" => Counted::Client(Limit::ResetPasswordForm),
+        "/reset_password" => Counted::Client(Limit::ResetPassword),
+        "/update" => Counted::Client(Limit::Update),
+        "/logout" => Counted::Client(Limit::Logout),
+        "/" => by_identity(Limit::Account, Limit::Account),
+        "/delete" => by_identity(Limit::Account, Limit::Stranger),
+        "/refresh-token" => by_identity(Limit::Refresh, Limit::Stranger),
+        _ => Counted::Client(Limit::Stranger),
     }
 }
 
@@ -142,8 +136,10 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
             let spent = limits::spend(&population.core, user_type, path, &client, quota).await;
             spent.map_err(Problem::from)
         };
+        let quota = |limit| population.core.quota(&self.route.user_type, limit);
         match counted(&self.route.path) {
-            Counted::Client(quota) => {
+            Counted::Client(limit) => {
+                let quota = quota(limit);
                 let spent = spend(quota).await?;
                 allowed(quota, spent)?;
                 Ok(with_fields(
@@ -153,9 +149,10 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
                 ))
             }
             Counted::Identity { own, strangers } => {
+                let strangers = quota(strangers);
                 let identity = Identity {
                     route: self.route.clone(),
-                    own,
+                    own: quota(own),
                     spent: Arc::default(),
                 };
                 request.set_data(identity.clone());

@@ -1,0 +1,119 @@
+//! Two servers, each with a worker inside, on one MongoDB and one Redis.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::{Pair, Person, Setup, StoreSet, TestApp, run_bare};
+
+macro_rules! cases_on_production {
+    ($($case:ident)+) => {
+        mod on_mongo {
+            $(#[test]
+            fn $case() {
+                crate::two_servers::run_bare(crate::support::StoreSet::mongo, super::$case);
+            })+
+        }
+    };
+}
+
+cases_on_production! {
+    they_share_each_limit
+    what_one_does_the_other_knows
+    fifty_refreshes_at_both_get_one_successor
+    a_request_under_one_key_is_done_once_at_both
+    a_mail_is_sent_once_however_many_workers_run
+}
+
+async fn two(setup: &Setup) -> [TestApp; 2] {
+    [setup.spawn().await, setup.spawn().await]
+}
+
+async fn stop(servers: [TestApp; 2]) {
+    for server in servers {
+        server.shut_down().await;
+    }
+}
+
+async fn they_share_each_limit(stores: &StoreSet) {
+    let setup = Setup::new(stores).set("RATE_LIMITS", "on").set("LIMIT_LOGIN", "8/h");
+    let servers = two(&setup).await;
+    let person = Person::new();
+    let tries = (0..30).map(|n| servers[n % 2].sign_in("User1", &person.email, &person.password));
+    let statuses: Vec<u16> = join_all(tries).await.iter().map(|answer| answer.status).collect();
+    let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
+    assert_eq!((count(401), count(429)), (8, 22), "{statuses:?}");
+    stop(servers).await;
+}
+
+async fn what_one_does_the_other_knows(stores: &StoreSet) {
+    let servers = two(&Setup::new(stores)).await;
+    let [one, other] = &servers;
+    let person = Person::new();
+    let token = one.register("User1", &person).await;
+    other.confirm("User1", &token).await.expect(200);
+    let pair = one.login("User1", &person).await;
+    other.profile("User1", &pair.access).await.expect(200);
+    other
+        .post("/User1/logout")
+        .bearer(&pair.access)
+        .send()
+        .await
+        .expect(200);
+    one.profile("User1", &pair.access)
+        .await
+        .expect_problem(401, "invalid_token");
+    one.refresh("User1", &pair.refresh)
+        .await
+        .expect_problem(401, "invalid_refresh_token");
+    stop(servers).await;
+}
+
+async fn fifty_refreshes_at_both_get_one_successor(stores: &StoreSet) {
+    let servers = two(&Setup::new(stores)).await;
+    let (_, pair) = servers[0].member("User1").await;
+    let refreshes = (0..50).map(|n| servers[n % 2].refresh("User1", &pair.refresh));
+    let mut successors = Vec::new();
+    for answer in join_all(refreshes).await {
+        successors.push(Pair::of(&servers[0], &answer.expect(200)).refresh);
+    }
+    successors.dedup();
+    assert_eq!(successors.len(), 1);
+    servers[1].refresh("User1", &successors[0]).await.expect(200);
+    stop(servers).await;
+}
+
+async fn a_request_under_one_key_is_done_once_at_both(stores: &StoreSet) {
+    let servers = two(&Setup::new(stores)).await;
+    let person = Person::new();
+    let ask = async |server: &TestApp| {
+        let call = server.post("/User1/create").header("idempotency-key", "k-1");
+        call.json(&person.json()).send().await
+    };
+    let first = ask(&servers[0]).await.expect(201);
+    let second = ask(&servers[1]).await.expect(201);
+    assert_eq!(first.member("id"), second.member("id"));
+    assert_eq!(servers[0].all_mails(&person.email).await.len(), 1);
+    let other = servers[1].post("/User1/create").header("idempotency-key", "k-1");
+    other
+        .json(&json!({ "first_name": "Other" }))
+        .send()
+        .await
+        .expect_problem(422, "validation_failed");
+    stop(servers).await;
+}
+
+async fn a_mail_is_sent_once_however_many_workers_run(stores: &StoreSet) {
+    let servers = two(&Setup::new(stores)).await;
+    let people: Vec<Person> = (0..20).map(|_| Person::new()).collect();
+    let creates = people
+        .iter()
+        .enumerate()
+        .map(|(n, person)| servers[n % 2].create("User1", person));
+    for answer in join_all(creates).await {
+        answer.expect(201);
+    }
+    for person in &people {
+        assert_eq!(servers[0].all_mails(&person.email).await.len(), 1);
+    }
+    stop(servers).await;
+}
