@@ -12,6 +12,7 @@ mod client;
 mod installation;
 mod outbox;
 mod processes;
+mod stores;
 mod waiting;
 
 mod commands;
