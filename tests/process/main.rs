@@ -17,6 +17,7 @@ mod waiting;
 
 mod commands;
 mod delivery;
+mod edge;
 mod health;
 mod starting;
 mod stopping;
