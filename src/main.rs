@@ -33,7 +33,7 @@ enum Command {
     Openapi,
     /// Ask a server whether it is ready: exit code 0 when it is, else 1
     Health {
-        /// Where, for example `http://127.0.0.1:8000/livez` (default: `/readyz` of HTTP_ADDR)
+        /// Where, for example `http://127.0.0.1:8000/livez` (default: `/readyz` of `HTTP_ADDR`)
         url: Option<String>,
     },
     /// Key-encryption keys
