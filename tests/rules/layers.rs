@@ -126,7 +126,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         tree: "health_check",
-        may: &[],
+        may: &["health_check"],
         never: &[],
     },
 ];
