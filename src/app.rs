@@ -67,6 +67,8 @@ pub struct Foundation {
     pub core: Arc<Core>,
     /// The queue.
     pub queue: Arc<dyn WorkQueue>,
+    /// What is wrong with a store's settings, with its mend, though everything works.
+    pub misconfiguration: Option<String>,
     keks: Arc<dyn KekProvider>,
     handed: Receiver<MessageRef>,
     opened: Opened,
@@ -111,9 +113,14 @@ impl Foundation {
             stores,
         });
         let queue = opened.queue(config).await?;
+        let misconfiguration = opened.misconfiguration().await?;
+        if let Some(problem) = &misconfiguration {
+            tracing::warn!("{problem}");
+        }
         Ok(Self {
             core,
             queue,
+            misconfiguration,
             keks,
             handed,
             opened,

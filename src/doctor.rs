@@ -56,6 +56,12 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         problem: stores.err(),
     });
     if let Ok(foundation) = &opened {
+        if let Some(problem) = &foundation.misconfiguration {
+            findings.push(Finding {
+                what: "settings of the stores",
+                problem: Some(problem.clone()),
+            });
+        }
         findings.extend(examine_providers(config, foundation).await);
     }
     if config.mail.smtp.is_none() || matches!(config.sms, SmsConfig::Directory) {

@@ -17,6 +17,7 @@ pub mod crypto;
 #[cfg(all(feature = "jobs", feature = "sqlite"))]
 pub mod doctor;
 pub mod domain;
+pub mod health_check;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "jobs")]

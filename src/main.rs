@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use sealgate::{
     app::{Server, World},
     config::{Config, ConfigProblem, Source, environment::Environment},
-    doctor,
+    doctor, health_check,
     http::{docs, error_code, server::Limits},
     process,
 };
@@ -35,6 +35,11 @@ enum Command {
         #[arg(long)]
         errors: bool,
     },
+    /// Ask a server whether it is ready: exit code 0 when it is, else 1
+    Health {
+        /// Where, for example `http://127.0.0.1:8000/livez` (default: `/readyz` of `HTTP_ADDR`)
+        url: Option<String>,
+    },
     /// Key-encryption keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -42,8 +47,12 @@ enum Command {
 
 #[derive(Subcommand)]
 enum KeysCommand {
-    /// Make the key file, if there is none
-    New,
+    /// Make the key file; one that is there is left as it is, and that is a failure
+    New {
+        /// One that is there is no failure
+        #[arg(long)]
+        if_missing: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -99,8 +108,16 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Openapi { errors: false } => {
             writeln!(io::stdout(), "{}", docs::document(&config.user_types.order))?;
         }
-        Command::Keys(KeysCommand::New) => {
+        Command::Health { url } => {
+            let own = || health_check::own_url(config.http.address);
+            health_check::ask(&url.clone().unwrap_or_else(own))?;
+        }
+        Command::Keys(KeysCommand::New { if_missing }) => {
             let path = &config.stores.kek_file;
+            if *if_missing && path.exists() {
+                writeln!(io::stdout(), "The key file at {} is left as it is.", path.display())?;
+                return Ok(ExitCode::SUCCESS);
+            }
             sealgate::app::make_key_file(&config)?;
             writeln!(
                 io::stdout(),

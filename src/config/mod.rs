@@ -246,6 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_nothing_in_it_is_no_secret() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let file = folder.path().join("token");
+        let named = [("TWILIO_AUTH_TOKEN_FILE", file.to_str().expect("plain"))];
+        std::fs::write(&file, "\n").expect("written");
+        assert!(matches!(load(&named).expect("valid").sms, sms::SmsConfig::Directory));
+        std::fs::write(&file, "token\n").expect("written");
+        assert_eq!(names(&load(&named).expect_err("half of it")), ["TWILIO_SID"]);
+    }
+
+    #[test]
     fn production_takes_no_shortcuts() {
         let problems = load(&[
             ("ENVIRONMENT", "production"),

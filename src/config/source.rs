@@ -219,7 +219,8 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// A secret, by its name or from the file that `NAME_FILE` names; a newline at the file's end is taken off.
+    /// A secret, by its name or from the file that `NAME_FILE` names; a newline at the file's end is taken off. Empty is
+    /// not set, in a file as elsewhere.
     pub fn secret(&mut self, name: &str) -> Option<Private> {
         let file_name = format!("{name}_FILE");
         match (self.text(name), self.text(&file_name)) {
@@ -235,7 +236,8 @@ impl<'s> Reader<'s> {
             (None, Some(path)) => match std::fs::read_to_string(path) {
                 Ok(text) => {
                     let text = Zeroizing::new(text);
-                    Some(Private::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+                    let secret = text.trim_end_matches(['\r', '\n']);
+                    (!secret.trim().is_empty()).then(|| Private::new(secret.to_owned()))
                 }
                 Err(error) => {
                     let says = format!("names a file that can't be read ({})", error.kind());

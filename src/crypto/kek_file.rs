@@ -77,7 +77,9 @@ pub fn make(path: &Path, now: Timestamp) -> Result<(), KekFileError> {
     fs::remove_file(&draft)?;
     linked?;
     if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
+        // A bare name has an empty parent.
+        let is_bare = folder.as_os_str().is_empty();
+        File::open(if is_bare { Path::new(".") } else { folder })?.sync_all()?;
     }
     Ok(())
 }

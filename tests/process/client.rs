@@ -63,10 +63,14 @@ impl Tokens {
 
 impl Client {
     pub(crate) fn new(address: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20));
+        Self::with(reqwest::Client::builder(), &format!("http://{address}"))
+    }
+
+    /// One that connects in a way of its own.
+    pub(crate) fn with(http: reqwest::ClientBuilder, base: &str) -> Self {
         Self {
-            http: http.build().expect("a client"),
-            base: format!("http://{address}"),
+            http: http.timeout(Duration::from_secs(20)).build().expect("a client"),
+            base: base.to_owned(),
         }
     }
 

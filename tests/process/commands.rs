@@ -1,10 +1,13 @@
-//! The command line: mistakes in the configuration, doctor, document, keys.
+//! The command line: mistakes in the configuration, doctor, document, health, keys.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Output};
 
 use serde_json::Value;
 
-use crate::installation::Installation;
+use crate::{
+    installation::Installation,
+    stores::{OwnRedis, SharedStores},
+};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -21,7 +24,7 @@ const MISTAKES: [(&str, &str); 8] = [
     ("JWT_ALGORITHM", "HS256"),
     ("JWT_SECRET", "hunter2-too-short"),
     ("MONGO_URL", "mongodb://root:hunter2-in-a-url@db.example.com"),
-    ("REDIS_URL", "redis://:hunter2-of-redis@cache.example.com"),
+    ("REDIS_URL", "http://:hunter2-of-redis@cache.example.com"),
     ("ARGON2_MEMORY_KIB", "64"),
     ("WORKER", "hunter2-by-mistake"),
 ];
@@ -33,7 +36,8 @@ fn assert_all_told(output: &Output) {
         "HTTP_ADDR",
         "USER_TYPES",
         "JWT_SECRET",
-        "MONGO_URL",
+        "ENVIRONMENT",
+        "REDIS_URL",
         "ARGON2_MEMORY_KIB",
         "WORKER",
     ] {
@@ -135,5 +139,78 @@ fn a_key_file_is_made_once() {
     let again = installation.run(&["keys", "new"], &[]);
     assert_eq!(again.status.code(), Some(1));
     assert!(err(&again).contains("exists already"), "{}", err(&again));
+    let deployed_again = installation.run(&["keys", "new", "--if-missing"], &[]);
+    assert!(deployed_again.status.success(), "{}", err(&deployed_again));
     assert_eq!(fs::read(&kek).expect("there"), made);
+
+    fs::remove_file(&kek).expect("removed");
+    let first = installation.run(&["keys", "new", "--if-missing"], &[]);
+    assert!(first.status.success(), "{}", err(&first));
+    assert_ne!(fs::read(&kek).expect("there"), made, "a new key");
+}
+
+#[tokio::test]
+async fn health_is_asked_for_by_the_binary_itself() {
+    let installation = Installation::new();
+    let mut server = installation.serve(&[]).await;
+    server.ready().await;
+    let own = [("HTTP_ADDR", server.address.as_str())];
+    let url = |path: &str| format!("http://{}{path}", server.address);
+    let asked = |arguments: &[&str]| installation.run(arguments, &own);
+    for arguments in [&["health"][..], &["health", &url("/livez")]] {
+        let output = asked(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", err(&output));
+    }
+    for (address, says) in [
+        (url("/nowhere"), "404"),
+        (format!("https://{}/livez", server.address), "http://"),
+    ] {
+        let output = asked(&["health", &address]);
+        assert_eq!(output.status.code(), Some(1), "{address}");
+        assert!(err(&output).contains(says), "{address}: {}", err(&output));
+    }
+
+    server.process.kill();
+    let output = asked(&["health"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("no answer"), "{}", err(&output));
+}
+
+#[tokio::test]
+async fn the_doctor_refuses_a_redis_that_loses_or_splits_what_it_holds() {
+    let installation = Installation::new();
+    let stores = SharedStores::new();
+    assert!(
+        installation
+            .run(&["keys", "new"], &stores.settings_with(&[]))
+            .status
+            .success()
+    );
+    for (settings, what, mend) in [
+        (
+            &["--cluster-enabled", "yes"][..],
+            "stores and keys",
+            "cluster-enabled no",
+        ),
+        (
+            &["--maxmemory-policy", "allkeys-lru"],
+            "settings of the stores",
+            "maxmemory-policy to noeviction",
+        ),
+        (
+            &["--requirepass", "another"],
+            "stores and keys",
+            "password of REDIS_URL",
+        ),
+    ] {
+        let redis = OwnRedis::start(&installation, settings).await;
+        let output = installation.run(&["doctor"], &stores.settings_with(&[("REDIS_URL", &redis.url)]));
+        let said = out(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let is_told = |line: &str| line.starts_with(&format!("!!  {what}: ")) && line.contains(mend);
+        assert!(said.lines().any(is_told), "{what}, {mend}:\n{said}");
+    }
+    let output = installation.run(&["doctor"], &stores.settings_with(&[]));
+    assert!(output.status.success(), "{}{}", out(&output), err(&output));
+    stores.remove().await;
 }

@@ -12,11 +12,13 @@ mod client;
 mod installation;
 mod outbox;
 mod processes;
+mod stores;
 mod waiting;
 
 mod commands;
 mod delivery;
 mod demo;
+mod edge;
 mod health;
 mod logging;
 mod starting;

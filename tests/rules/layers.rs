@@ -124,6 +124,11 @@ const LAYERS: &[Layer] = &[
         may: &["process", "config"],
         never: &[],
     },
+    Layer {
+        tree: "health_check",
+        may: &["health_check"],
+        never: &[],
+    },
 ];
 
 /// The composition root and what stands around it: puts concrete things together and therefore names them all. `main`

@@ -86,9 +86,11 @@ impl Connection {
 
 /// Never the library's whole text: it may quote what was sent.
 fn unavailable(error: &RedisError) -> StoreError {
-    let mend = match error.kind() {
-        ErrorKind::AuthenticationFailed => "; check the user and password of REDIS_URL",
-        ErrorKind::InvalidClientConfig => "; check REDIS_URL",
+    let mend = match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => {
+            "; check the user and password of REDIS_URL"
+        }
+        (ErrorKind::InvalidClientConfig, _) => "; check REDIS_URL",
         _ => "",
     };
     StoreError::Unavailable(format!("Redis: {}{mend}", error.category()))

@@ -52,11 +52,16 @@ pub struct RedisShared {
     client: Client,
 }
 
-/// Connects.
+/// Connects. A member of a cluster is refused: scripts here and the queue's own touch keys of several slots.
 pub async fn open(options: &RedisOptions) -> Result<RedisShared, StoreError> {
     let client = connection::client(options)?;
     let connection = Connection::open(&client, &options.prefix, PATIENCE).await?;
-    Ok(RedisShared { connection, client })
+    let shared = RedisShared { connection, client };
+    if shared.info("cluster", "cluster_enabled").await?.as_deref() == Some("1") {
+        let problem = "Redis runs in cluster mode; name a server with cluster-enabled no";
+        return Err(StoreError::Unavailable(problem.to_owned()));
+    }
+    Ok(shared)
 }
 
 impl RedisShared {
@@ -93,13 +98,17 @@ impl RedisShared {
     /// What is wrong with Redis's settings, with its mend: an eviction policy would drop remembered requests, counters and
     /// jobs when memory is short.
     pub async fn misconfiguration(&self) -> Result<Option<String>, StoreError> {
-        let memory: String = self.connection.ask(redis::cmd("INFO").arg("memory")).await?;
-        let policy = memory
-            .lines()
-            .find_map(|line| line.strip_prefix("maxmemory_policy:"))
-            .map_or("noeviction", str::trim);
-        Ok((policy != "noeviction")
-            .then(|| format!("Redis evicts keys when memory is short ({policy}); set maxmemory-policy to noeviction")))
+        let policy = self.info("memory", "maxmemory_policy").await?;
+        Ok(policy.filter(|policy| policy != "noeviction").map(|policy| {
+            format!("Redis evicts keys when memory is short ({policy}); set maxmemory-policy to noeviction")
+        }))
+    }
+
+    /// One line of what the server tells about itself.
+    async fn info(&self, section: &str, name: &str) -> Result<Option<String>, StoreError> {
+        let told: String = self.connection.ask(redis::cmd("INFO").arg(section)).await?;
+        let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
+        Ok(told.lines().find_map(value))
     }
 }
 

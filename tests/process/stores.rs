@@ -1,0 +1,119 @@
+//! The stores that servers share: names of their own on the test servers, and a Redis that is set up otherwise.
+
+use std::{
+    net::TcpListener as StdListener,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sealgate::{crypto::system_entropy::SystemEntropy, domain::entropy::make_bytes};
+use tokio::net::TcpStream;
+
+use crate::{installation::Installation, processes::Process, waiting::until};
+
+/// Two databases of the MongoDB that `TEST_MONGO_URL` names, and a prefix in the Redis that `TEST_REDIS_URL` names.
+#[derive(Debug)]
+pub(crate) struct SharedStores {
+    settings: Vec<(&'static str, String)>,
+    name: String,
+}
+
+impl SharedStores {
+    /// New and empty ones.
+    pub(crate) fn new() -> Self {
+        let unique = data_encoding::HEXLOWER.encode(&make_bytes::<8>(&SystemEntropy));
+        let name = format!("test_process_{unique}");
+        let settings = vec![
+            ("ENVIRONMENT", "staging".to_owned()),
+            ("KEK_FILE", "kek.keys".to_owned()),
+            ("MONGO_URL", server("TEST_MONGO_URL")),
+            ("MONGO_DB", name.clone()),
+            ("MONGO_KEYS_DB", format!("{name}_keys")),
+            ("REDIS_URL", server("TEST_REDIS_URL")),
+            ("REDIS_PREFIX", format!("{name}:")),
+        ];
+        Self { settings, name }
+    }
+
+    /// The settings that lead a process there, and after them `more`, which win.
+    pub(crate) fn settings_with<'s>(&'s self, more: &[(&'s str, &'s str)]) -> Vec<(&'s str, &'s str)> {
+        let own = self.settings.iter().map(|(name, value)| (*name, value.as_str()));
+        own.chain(more.iter().copied()).collect()
+    }
+
+    /// To be called at the end.
+    pub(crate) async fn remove(&self) {
+        let client = mongodb::Client::with_uri_str(server("TEST_MONGO_URL")).await;
+        let client = client.expect("a client");
+        for database in [self.name.clone(), format!("{}_keys", self.name)] {
+            client.database(&database).drop().await.expect("drops");
+        }
+        let redis = redis::Client::open(server("TEST_REDIS_URL")).expect("a client");
+        let mut redis = redis.get_multiplexed_async_connection().await.expect("Redis answers");
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(format!("{}:*", self.name))
+            .query_async(&mut redis)
+            .await
+            .expect("keys");
+        if !keys.is_empty() {
+            let _: () = redis::cmd("DEL").arg(keys).query_async(&mut redis).await.expect("gone");
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "names the servers that the tests run against")]
+fn server(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} must name a server to test against: run scripts/test, which starts one"))
+}
+
+/// A Redis of this test alone, which keeps nothing.
+#[derive(Debug)]
+pub(crate) struct OwnRedis {
+    pub(crate) url: String,
+    _process: Process,
+}
+
+impl OwnRedis {
+    /// Starts one with `settings`.
+    pub(crate) async fn start(installation: &Installation, settings: &[&str]) -> Self {
+        let port = free_port();
+        let text = port.to_string();
+        let usual = [
+            "--port",
+            &text,
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
+        let arguments = [&usual, settings].concat();
+        let log = installation.path().join(format!("redis-{port}.log"));
+        let process = Process::start(&program("redis-server"), &arguments, installation.path(), &[], &log);
+        until("Redis listens", Duration::from_secs(20), async || {
+            TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+        })
+        .await;
+        Self {
+            url: format!("redis://127.0.0.1:{port}"),
+            _process: process,
+        }
+    }
+}
+
+/// A port that is free now.
+pub(crate) fn free_port() -> u16 {
+    let listener = StdListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// Where Debian, or somebody by hand, has put a server.
+pub(crate) fn program(name: &str) -> PathBuf {
+    ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"]
+        .map(|folder| Path::new(folder).join(name))
+        .into_iter()
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("this test needs {name}; scripts/test installs it"))
+}
