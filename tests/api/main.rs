@@ -98,6 +98,7 @@ mod pre_hijacking;
 mod profile;
 mod protocol;
 mod recovery;
+mod redis_away;
 mod refresh;
 mod resend;
 mod sign_in;

@@ -247,6 +247,11 @@ impl TestApp {
     /// Every mail to `address` that will ever come of what was asked so far.
     pub(crate) async fn all_mails(&self, address: &str) -> Vec<Mail> {
         self.settle().await;
+        self.mails(address)
+    }
+
+    /// Every mail to `address` that is there now.
+    pub(crate) fn mails(&self, address: &str) -> Vec<Mail> {
         let mut mails = inbox::mails(&self.outbox);
         mails.retain(|mail| mail.to.iter().any(|to| to == address));
         mails
