@@ -46,7 +46,9 @@ async fn they_share_each_limit(stores: &StoreSet) {
 }
 
 async fn what_one_does_the_other_knows(stores: &StoreSet) {
-    let servers = two(&Setup::new(stores)).await;
+    // Issuer and audience are made of it: behind one address they are one service.
+    let setup = Setup::new(stores).set("PUBLIC_URL", "http://id.example.com");
+    let servers = two(&setup).await;
     let [one, other] = &servers;
     let person = Person::new();
     let token = one.register("User1", &person).await;
