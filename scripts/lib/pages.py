@@ -173,7 +173,7 @@ def own_pages(tour: Tour, email: str) -> None:
 
     check(post(tour.base, "forget_password", {"email": email}) == 202, "nobody can forget a password")
     reset = mailed(tour, RESET, email)
-    tour.keep("outbox", "Mails written here instead of being sent", CONFIRM, RESET)
+    tour.keep("outbox", "Mails and texts written here instead of being sent", CONFIRM, RESET)
     reset.get_by_role("link", name="Open link").click()
     tour.keep("reset", "Choose a new password", "It signs you out everywhere else.")
     page.get_by_label("New password").fill(NEW_PASSWORD)
