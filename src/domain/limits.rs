@@ -1,7 +1,7 @@
 //! How often somebody may do something: the numbers. What counts them is
 //! [`storage::limits`](crate::storage::limits).
 //!
-//! To add a limit: a line in [`limits!`] and one in `.env.example`.
+//! To add a limit: a line in the list below and one in `.env.example`.
 
 use std::{str::FromStr, time::Duration};
 
