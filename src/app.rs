@@ -6,7 +6,7 @@
 mod adapters;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -233,6 +233,7 @@ async fn open_keks(config: &Config, stores: &Stores, clock: &dyn Clock) -> anyho
                 config.environment == Environment::Development,
                 "KEK_FILE is missing; make it with `sealgate keys new`, and keep a copy apart from the data"
             );
+            make_folder_of(path)?;
             kek_file::make(path, clock.now())?;
             kek_file::read(path)
         }
@@ -241,12 +242,19 @@ async fn open_keks(config: &Config, stores: &Stores, clock: &dyn Clock) -> anyho
     Ok(Arc::new(read.context("KEK_FILE")?))
 }
 
+/// A bare name lies in the folder that is there.
+fn make_folder_of(file: &Path) -> anyhow::Result<()> {
+    match file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => make_private_folder(folder.to_owned())
+            .with_context(|| format!("KEK_FILE: the folder {} can't be made", folder.display())),
+        None => Ok(()),
+    }
+}
+
 /// Makes the key file where none is.
 pub fn make_key_file(config: &Config) -> anyhow::Result<()> {
     let path = &config.stores.kek_file;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        make_private_folder(folder.to_owned())?;
-    }
+    make_folder_of(path)?;
     match kek_file::read(path) {
         Err(KekFileError::Missing) => Ok(kek_file::make(path, SystemClock.now())?),
         Ok(_) => anyhow::bail!("KEK_FILE exists already; it is left as it is"),

@@ -52,6 +52,15 @@ impl HttpConfig {
 
 fn quotas(reader: &mut Reader<'_>) -> Quotas {
     let mut quotas = Quotas::default();
+    // A mistyped limit would silently stay at its default.
+    let unknown = reader
+        .names()
+        .filter(|name| name.starts_with("LIMIT_") && Limit::ALL.iter().all(|limit| limit.variable() != *name))
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    for name in unknown {
+        reader.report(&name, "is no limit", "See .env.example for those there are");
+    }
     for limit in Limit::ALL {
         let mend = "Write a number from 1 and a period, for example `5/min`, `100/h` or `1/day`";
         let quota = reader.parse(limit.variable(), quotas.of(*limit), mend);

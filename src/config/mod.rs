@@ -297,4 +297,18 @@ mod tests {
         let production = load(&by_host).expect("valid").stores.production.expect("both");
         assert_eq!(production.redis.url.expose(), "redis://:p%40ss@cache.example:6380");
     }
+
+    #[test]
+    fn a_limit_that_does_not_exist_is_told() {
+        assert_eq!(
+            names(&load(&[("LIMIT_LOGN", "5/min")]).expect_err("mistyped")),
+            ["LIMIT_LOGN"]
+        );
+        assert_eq!(
+            names(&load(&[("LIMIT_LOGIN", "0/min")]).expect_err("none")),
+            ["LIMIT_LOGIN"]
+        );
+        let config = load(&[("LIMIT_LOGIN", "7/h")]).expect("valid");
+        assert_eq!(config.http.quotas.of(crate::domain::limits::Limit::Login).burst, 7);
+    }
 }

@@ -188,6 +188,11 @@ impl<'s> Reader<'s> {
         self.problems.push(ConfigProblem::new(name, says, mend));
     }
 
+    /// The names that are set.
+    pub fn names(&self) -> impl Iterator<Item = &'s str> {
+        self.source.names()
+    }
+
     /// A plain value.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&'s str> {

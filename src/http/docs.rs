@@ -6,6 +6,7 @@ use bytes::Bytes;
 use poem::{
     EndpointExt as _, IntoEndpoint as _, Response, Route,
     endpoint::{BoxEndpoint, make_sync},
+    get,
     http::header,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, ServerObject};
@@ -117,11 +118,11 @@ pub fn mount(route: Route, user_types: &[UserType]) -> Route {
         .nest("/scalar", page(user_types, Service::scalar_html))
         .at(
             "/openapi.json",
-            text(user_types, "application/json", |document| {
+            get(text(user_types, "application/json", |document| {
                 serde_json::to_string_pretty(document).unwrap_or_default()
-            }),
+            })),
         )
-        .at("/openapi.yaml", text(user_types, "application/yaml", yaml))
+        .at("/openapi.yaml", get(text(user_types, "application/yaml", yaml)))
 }
 
 /// The document as text, made when it is first asked for.
@@ -162,5 +163,5 @@ fn page(user_types: &[UserType], html: fn(&Service) -> String) -> Route {
             .header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
             .body(page.clone())
     });
-    Route::new().at("/", show)
+    Route::new().at("/", get(show))
 }

@@ -133,6 +133,22 @@ impl Problem {
         serde_json::to_value(registry.schemas).unwrap_or_default()
     }
 
+    /// With the OAuth 2 error of the same meaning (RFC 6749 sections 4.1.2.1 and 5.2), where it has none of its own.
+    #[must_use]
+    pub fn in_oauth_terms(self) -> Self {
+        if self.oauth_error.is_some() {
+            return self;
+        }
+        let is_about_grant = self.errors.iter().any(|error| error.code == "unsupported_grant_type");
+        let error = match self.status().as_u16() {
+            _ if is_about_grant => "unsupported_grant_type",
+            429 | 503 => "temporarily_unavailable",
+            500.. => "server_error",
+            _ => "invalid_request",
+        };
+        self.with_oauth_error(error)
+    }
+
     /// Puts the problem's headers on a response that shows it in another form.
     #[must_use]
     pub fn decorate(&self, mut response: Response) -> Response {

@@ -180,4 +180,11 @@ async fn members_of_oauth_forms_are_accepted(app: &TestApp, user_type: &str) {
         refused.errors(),
         [("grant_type".to_owned(), "unsupported_grant_type".to_owned())]
     );
+    assert_eq!(
+        refused.member("error"),
+        "unsupported_grant_type",
+        "RFC 6749 section 5.2"
+    );
+    let empty = app.post(&login).send().await.expect_problem(422, "validation_failed");
+    assert_eq!(empty.member("error"), "invalid_request");
 }

@@ -17,6 +17,7 @@ macro_rules! cases_on_production {
 }
 
 cases_on_production! {
+    the_first_start_needs_no_folder
     they_share_each_limit
     what_one_does_the_other_knows
     fifty_refreshes_at_both_get_one_successor
@@ -32,6 +33,17 @@ async fn stop(servers: [TestApp; 2]) {
     for server in servers {
         server.shut_down().await;
     }
+}
+
+/// Nothing but the key file lies on a server's disk, and in development it is made with its folder.
+async fn the_first_start_needs_no_folder(stores: &StoreSet) {
+    let setup = Setup::new(stores);
+    let folder = setup.folder().join("not/yet");
+    let app = setup.set("DATA_DIR", folder.to_string_lossy()).spawn().await;
+    let person = Person::new();
+    app.create("User1", &person).await.expect(201);
+    app.next_link(&person).await;
+    app.shut_down().await;
 }
 
 async fn they_share_each_limit(stores: &StoreSet) {

@@ -16,6 +16,7 @@ mod accounts;
 mod audit;
 mod deks;
 mod documents;
+mod half_a_folder;
 mod harness;
 mod heartbeats;
 mod keyring;

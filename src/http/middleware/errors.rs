@@ -49,6 +49,11 @@ pub fn is_link_route(path: &str) -> bool {
         .any(|route| path.ends_with(route))
 }
 
+/// Whether OAuth 2 says how its errors look (RFC 6749 section 5.2).
+fn is_token_route(path: &str) -> bool {
+    ["/login", "/refresh-token"].iter().any(|route| path.ends_with(route))
+}
+
 impl<E: Endpoint> Endpoint for WithProblems<E> {
     type Output = Response;
 
@@ -62,6 +67,11 @@ impl<E: Endpoint> Endpoint for WithProblems<E> {
                 tracing::error!("a request panicked");
                 internal()
             }
+        };
+        let problem = if is_token_route(&path) {
+            problem.in_oauth_terms()
+        } else {
+            problem
         };
         Ok(if is_for_people {
             problem_page(&self.problems.pages, &problem)

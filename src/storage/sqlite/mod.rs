@@ -54,6 +54,12 @@ pub struct SqliteStores {
 /// Opens the store in `folder`, making folder and files where they are missing and bringing their tables up to date.
 /// Files of a newer version are refused.
 pub async fn open(folder: &Path) -> Result<SqliteStores, StoreError> {
+    // The records' file is made first: keys without records are what a wrong mount or half a back-up leaves.
+    if folder.join(KEYS_FILE).exists() && !folder.join(RECORDS_FILE).exists() {
+        return Err(StoreError::Unavailable(format!(
+            "{RECORDS_FILE} is missing beside {KEYS_FILE}: restore it from its back-up; to begin anew, move {KEYS_FILE} away too"
+        )));
+    }
     Ok(SqliteStores {
         records: Arc::new(Database::open(folder, RECORDS_FILE, migrate::RECORDS, false).await?),
         keys: Arc::new(Database::open(folder, KEYS_FILE, migrate::KEYS, true).await?),
