@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{environment::Environment, source::Reader, stores::StoresConfig},
-    domain::private::Private,
+    domain::{email::Email, private::Private},
 };
 
 /// Settings of mails.
@@ -83,11 +83,27 @@ fn sender(reader: &mut Reader<'_>, is_sent: bool) -> String {
         let mend = "Write, for example, `Sealgate <no-reply@example.com>`";
         reader.report("MAIL_FROM", "must be set beside MAIL_SERVER", mend);
     }
+    if from.is_some_and(|from| !is_sender(from)) {
+        let mend = "Write, for example, `Sealgate <no-reply@example.com>`";
+        reader.report("MAIL_FROM", "is not a mail address", mend);
+    }
     let from = from.unwrap_or("Sealgate <no-reply@localhost>");
     match reader.text("MAIL_FROM_NAME").map(str::trim) {
         Some(name) if !from.contains('<') => format!("\"{}\" <{from}>", name.replace(['"', '\\'], "")),
         _ => from.to_owned(),
     }
+}
+
+/// An address, or one in angle brackets; one of this machine too, for trying out.
+fn is_sender(from: &str) -> bool {
+    let address = match from.split_once('<') {
+        Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
+        None => from,
+    };
+    Email::parse(address).is_ok()
+        || address
+            .strip_suffix("@localhost")
+            .is_some_and(|local| !local.is_empty())
 }
 
 impl SmtpConfig {

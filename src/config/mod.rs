@@ -311,4 +311,26 @@ mod tests {
         let config = load(&[("LIMIT_LOGIN", "7/h")]).expect("valid");
         assert_eq!(config.http.quotas.of(crate::domain::limits::Limit::Login).burst, 7);
     }
+
+    #[test]
+    fn one_mistake_hides_no_other_and_is_told_once() {
+        let problems = load(&[
+            ("USER_TYPES", "../x"),
+            ("ACCESS_TOKEN_MINUTES", "60"),
+            ("PASSWORD_POLICY", "weak"),
+            ("MAIL_FROM", "a b c"),
+        ])
+        .expect_err("four mistakes");
+        assert_eq!(
+            names(&problems),
+            ["USER_TYPES", "PASSWORD_POLICY", "ACCESS_TOKEN_MINUTES", "MAIL_FROM"]
+        );
+        for from in [
+            "no-reply@localhost",
+            "Sealgate <no-reply@example.com>",
+            "\"A, B\" <a@b.example>",
+        ] {
+            assert_eq!(load(&[("MAIL_FROM", from)]).expect("valid").mail.from, from);
+        }
+    }
 }

@@ -185,7 +185,11 @@ impl<'s> Reader<'s> {
 
     /// Reports a mistake.
     pub fn report(&mut self, name: &str, says: impl Into<String>, mend: impl Into<String>) {
-        self.problems.push(ConfigProblem::new(name, says, mend));
+        let problem = ConfigProblem::new(name, says, mend);
+        // What several user types share is read once for each.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// The names that are set.

@@ -37,7 +37,8 @@ impl UserTypesConfig {
         let list = reader.text("USER_TYPES").unwrap_or("User1,User2");
         let order = parse_user_types(list).unwrap_or_else(|error| {
             reader.report("USER_TYPES", error.to_string(), "List names such as `Customer,Driver`");
-            Vec::new()
+            // So that mistakes in what all types share are told too; nothing starts with these.
+            parse_user_types("User1,User2").unwrap_or_default()
         });
         let settings = order
             .iter()
