@@ -62,6 +62,18 @@ macro_rules! cases_per_store {
     };
 }
 
+/// Makes a test of every case on MongoDB and Redis: for what takes several servers, or a Redis that goes away.
+macro_rules! cases_on_production {
+    ($($case:ident)+) => {
+        mod on_mongo {
+            $(#[test]
+            fn $case() {
+                crate::support::run_bare(crate::support::StoreSet::mongo, super::$case);
+            })+
+        }
+    };
+}
+
 /// Makes one test of every case.
 macro_rules! cases_once {
     ($($case:ident)+) => {

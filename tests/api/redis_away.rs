@@ -2,18 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Person, RedisServer, Setup, StoreSet, TestApp, eventually, run_bare};
-
-macro_rules! cases_on_production {
-    ($($case:ident)+) => {
-        mod on_mongo {
-            $(#[test]
-            fn $case() {
-                crate::redis_away::run_bare(crate::support::StoreSet::mongo, super::$case);
-            })+
-        }
-    };
-}
+use crate::support::{Person, RedisServer, Setup, StoreSet, TestApp, eventually};
 
 cases_on_production! {
     sign_in_goes_on_and_a_revoked_token_stays_revoked

@@ -3,18 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{Pair, Person, Setup, StoreSet, TestApp, run_bare};
-
-macro_rules! cases_on_production {
-    ($($case:ident)+) => {
-        mod on_mongo {
-            $(#[test]
-            fn $case() {
-                crate::two_servers::run_bare(crate::support::StoreSet::mongo, super::$case);
-            })+
-        }
-    };
-}
+use crate::support::{Pair, Person, Setup, StoreSet, TestApp};
 
 cases_on_production! {
     the_first_start_needs_no_folder
