@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::{
-    app::adapters::Opened,
+    app::adapters::{Filter, Opened},
     config::{Config, environment::Environment, sms::SmsConfig, tokens::TokenMethod},
     crypto::{
         kek::KekProvider,
@@ -36,7 +36,7 @@ use crate::{
         deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::WorkQueue, schedule::every,
         sms::Sms, smtp::Smtp, twilio::Twilio, worker,
     },
-    service::{Core, UserTypeSettings, keyring, vault::Vault},
+    service::{Core, UserTypeSettings, email_filter::LookupTimes, keyring, vault::Vault},
     storage::{Stores, outbox::MessageRef},
     templates::Templates,
 };
@@ -71,6 +71,7 @@ pub struct Foundation {
     pub misconfiguration: Option<String>,
     keks: Arc<dyn KekProvider>,
     handed: Receiver<MessageRef>,
+    filter: Filter,
     opened: Opened,
 }
 
@@ -81,6 +82,7 @@ impl Foundation {
         let (stores, shared) = (opened.stores(), opened.shared());
         let keks = open_keks(config, &stores, &*world.clock).await?;
         let ring = keyring::establish(&stores, &*keks, &config.user_types.order, &*world.clock).await?;
+        let filter = opened.filter(config, &ring, Arc::clone(&world.entropy))?;
         let ring = SharedKeyring::new(ring);
         let passwords = config.passwords;
         let hasher = {
@@ -108,6 +110,8 @@ impl Foundation {
             limits: config.http.rate_limits.then_some(shared.limits),
             idempotency: shared.idempotency,
             leases: shared.leases,
+            filter: Arc::clone(&filter.port),
+            look_ups: LookupTimes::default(),
             shared: shared.probe,
             user_types: user_types(config),
             stores,
@@ -123,6 +127,7 @@ impl Foundation {
             misconfiguration,
             keks,
             handed,
+            filter,
             opened,
         })
     }
@@ -160,6 +165,7 @@ impl Foundation {
                 }
             }
         }));
+        tasks.spawn(self.filter.follow(stop.clone()));
         tasks.spawn(hand_over::run(self.core, self.queue, self.handed, stop.clone()));
         self.opened
     }

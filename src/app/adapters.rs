@@ -3,18 +3,24 @@
 use std::sync::{Arc, atomic::AtomicU32};
 
 use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::make_private_folder,
     config::Config,
-    domain::private::Private,
+    crypto::{
+        filter_item::filter_seed,
+        keyring::{Keyring, MissingKey},
+    },
+    domain::{entropy::Entropy, private::Private},
     jobs::{queue::WorkQueue, redis_queue::RedisQueue, sqlite_queue::SqliteQueue},
     storage::{
         Probe, Stores,
+        email_filter::EmailFilter,
         idempotency::Idempotency,
         leases::Leases,
         limits::Limits,
-        memory::{FreeLeases, MemoryIdempotency, MemoryLimits, SharedLimits},
+        memory::{AlwaysMaybe, FreeLeases, MemoryIdempotency, MemoryLimits, SharedLimits},
         mongo, redis, sqlite,
     },
 };
@@ -34,6 +40,21 @@ pub(super) struct Production {
     pub(super) redis: redis::RedisShared,
     /// How many servers were seen last.
     pub(super) servers: Arc<AtomicU32>,
+}
+
+/// The e-mail filter, and what keeps its copy.
+pub(super) struct Filter {
+    pub(super) port: Arc<dyn EmailFilter>,
+    feed: Option<Arc<redis::RedisFilter>>,
+}
+
+impl Filter {
+    /// Keeps the copy until `stop`.
+    pub(super) async fn follow(self, stop: CancellationToken) {
+        if let Some(feed) = &self.feed {
+            feed.follow(stop).await;
+        }
+    }
 }
 
 /// What servers share beside the database.
@@ -114,6 +135,33 @@ impl Opened {
                 probe: None,
             },
         }
+    }
+
+    pub(super) fn filter(
+        &self,
+        config: &Config,
+        keyring: &Keyring,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Filter, MissingKey> {
+        Ok(match (self, &config.stores.production) {
+            (Self::Production(opened), Some(production)) => {
+                let settings = production.redis.filter;
+                let options = redis::FilterOptions {
+                    capacity: settings.capacity,
+                    false_positive_rate: settings.false_positive_rate,
+                    freshness: settings.freshness,
+                };
+                let feed = Arc::new(opened.redis.email_filter(filter_seed(keyring)?, options, entropy));
+                Filter {
+                    port: Arc::clone(&feed) as Arc<dyn EmailFilter>,
+                    feed: Some(feed),
+                }
+            }
+            _ => Filter {
+                port: Arc::new(AlwaysMaybe),
+                feed: None,
+            },
+        })
     }
 
     pub(super) async fn queue(&self, config: &Config) -> anyhow::Result<Arc<dyn WorkQueue>> {

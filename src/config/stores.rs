@@ -1,6 +1,6 @@
 //! Where data and keys lie: a folder on this machine, or MongoDB and Redis.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use url::Url;
 
@@ -46,6 +46,39 @@ pub struct RedisConfig {
     pub authority: Option<Vec<u8>>,
     /// What key names begin with.
     pub prefix: String,
+    /// The e-mail filter.
+    pub filter: FilterConfig,
+}
+
+/// Settings of the e-mail filter.
+#[derive(Clone, Copy, Debug)]
+pub struct FilterConfig {
+    /// Accounts that it is sized for; it grows when there are more.
+    pub capacity: u64,
+    /// Of look-ups of unknown addresses, the share that asks the database all the same; between 0 and 1.
+    pub false_positive_rate: f64,
+    /// How old the answer "nobody" may be. Not a setting: what confirms an account waits as long.
+    pub freshness: Duration,
+}
+
+impl FilterConfig {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let mend = "Write the number of accounts you expect, for example `1000000`";
+        let capacity = reader.parse("FILTER_CAPACITY", 1_000_000, mend);
+        if capacity == 0 {
+            reader.report("FILTER_CAPACITY", "is zero", mend);
+        }
+        let mend = "Write a share between 0.000001 and 0.1, for example `0.001`";
+        let false_positive_rate = reader.parse("FILTER_FALSE_POSITIVE_RATE", 0.001, mend);
+        if !(0.000_001..=0.1).contains(&false_positive_rate) {
+            reader.report("FILTER_FALSE_POSITIVE_RATE", "is out of range", mend);
+        }
+        Self {
+            capacity,
+            false_positive_rate,
+            freshness: Duration::from_secs(1),
+        }
+    }
 }
 
 impl RedisConfig {
@@ -65,6 +98,7 @@ impl RedisConfig {
                     None
                 }
             });
+        let filter = FilterConfig::read(reader);
         let port: u16 = reader.parse("REDIS_PORT", 6379, "Write a port, for example `6379`");
         let password = reader.secret("REDIS_PASSWORD");
         let url = match (reader.secret("REDIS_URL"), reader.text("REDIS_HOST")) {
@@ -95,6 +129,7 @@ impl RedisConfig {
             url,
             authority,
             prefix: reader.text("REDIS_PREFIX").unwrap_or("sg:").trim().to_owned(),
+            filter,
         })
     }
 }

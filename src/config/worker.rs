@@ -17,6 +17,8 @@ pub struct WorkerConfig {
     pub heartbeat_period: Duration,
     /// How often leftovers are swept.
     pub sweep_period: Duration,
+    /// How often the e-mail filter is looked at.
+    pub filter_period: Duration,
 }
 
 impl Default for WorkerConfig {
@@ -27,6 +29,7 @@ impl Default for WorkerConfig {
             poll_period: Duration::from_millis(250),
             heartbeat_period: Duration::from_secs(10),
             sweep_period: Duration::from_mins(1),
+            filter_period: Duration::from_secs(5),
         }
     }
 }

@@ -49,6 +49,12 @@ impl Slot {
         &self.0
     }
 
+    /// As an adapter stored it.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     fn unused(id: &AccountId) -> Self {
         Self(id.as_str().as_bytes().to_vec())
     }
@@ -105,6 +111,14 @@ impl IndexSlots {
     #[must_use]
     pub fn email_candidates(&self) -> [Candidate; 2] {
         [Candidate::new(0, &self.email_ix_0), Candidate::new(1, &self.email_ix_1)]
+    }
+
+    /// The index values of the address: of `id`'s two slots those that are used.
+    pub fn email_values(&self, id: &AccountId) -> impl Iterator<Item = &Slot> {
+        let unused = Slot::unused(id);
+        [&self.email_ix_0, &self.email_ix_1]
+            .into_iter()
+            .filter(move |slot| **slot != unused)
     }
 
     /// The same for the username.

@@ -12,6 +12,7 @@ pub mod data_key;
 pub mod digest;
 pub mod encoding;
 pub mod field;
+pub mod filter_item;
 #[cfg(test)]
 mod frozen;
 pub mod kek;

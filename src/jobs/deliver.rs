@@ -27,7 +27,7 @@ use crate::{
         requests,
         sms::Sms,
     },
-    service::{Core, Failure},
+    service::{Core, Failure, email_filter},
     storage::{Change, Documents, Ref, change},
     templates::Templates,
 };
@@ -87,6 +87,7 @@ impl Deliverer {
         if let Some(registration) = stores.registrations.find(&key).await?
             && let Some(entry) = registration.outbox.get(&message.message_id)
         {
+            email_filter::add(&self.core, user_type, account_id, &registration.slots).await?;
             return match entry.kind {
                 MessageKind::ConfirmAddress => self.confirm_address(&key, &message.message_id).await,
                 kind => {
@@ -99,6 +100,10 @@ impl Deliverer {
             && let Some(entry) = account.outbox.get(&message.message_id)
         {
             let id = &message.message_id;
+            if matches!(entry.kind, MessageKind::Welcome | MessageKind::AddressChanged) {
+                // Once more: the filter may have been rebuilt between the addition and the record.
+                email_filter::add(&self.core, user_type, account_id, account.security().slots()).await?;
+            }
             if let Some(template) = notices::template(entry.kind) {
                 return notices::run(self, &key, id, template).await;
             }

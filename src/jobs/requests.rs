@@ -11,7 +11,7 @@ use crate::{
         message::MessageKind,
     },
     jobs::deliver::Deliverer,
-    service::{Failure, accounts::find_verified, vault::request_keys},
+    service::{Failure, accounts::find_verified, email_filter, vault::request_keys},
     storage::{
         Change, Ref,
         accounts::AccountRecord,
@@ -43,6 +43,7 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
     let email = request_keys(&keyring, key)?.open(&address)?;
     let candidates = BlindIndexer::new(&keyring, &key.user_type).find_email(&email)?;
     let concerned = match kind {
+        _ if email_filter::is_surely_unknown(core, &key.user_type, &candidates)? => None,
         MessageKind::ResendConfirmation => resend(deliverer, key, &candidates, now).await?,
         MessageKind::ForgottenPassword => forgotten(deliverer, key, &candidates, now).await?,
         _ => None,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::ids::WorkerId,
     jobs::{deliver::Deliverer, queue::JobQueue, relay::relay, sms::Sms},
-    service::{Failure, sweep::sweep},
+    service::{Failure, email_filter, sweep::sweep},
     storage::{
         SCHEMA,
         heartbeats::{HeartbeatRecord, ServiceHealth},
@@ -45,6 +45,13 @@ pub async fn is_ours(deliverer: &Deliverer, job: &'static str, period: Duration)
 pub async fn relay_round(deliverer: &Deliverer, queue: &(impl JobQueue + ?Sized)) {
     if let Err(error) = relay(&deliverer.core, queue).await {
         tracing::warn!(%error, "the relay could not look at every outbox");
+    }
+}
+
+/// One look at the e-mail filter: rebuilt where it is full, old, or may lack something.
+pub async fn filter_round(deliverer: &Deliverer) {
+    if let Err(error) = email_filter::maintain(&deliverer.core).await {
+        tracing::warn!(%error, "the e-mail filter was not looked at; addresses are looked up instead");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     jobs::{
         deliver::Deliverer,
         queue::WorkQueue,
-        schedule::{beat, every, is_ours, relay_round, sweep_round},
+        schedule::{beat, every, filter_round, is_ours, relay_round, sweep_round},
     },
 };
 
@@ -54,6 +54,17 @@ pub async fn run(
                 sweep_round(&deliverer).await;
                 if let Err(error) = queue.vacuum().await {
                     tracing::warn!(%error, "finished jobs were not removed");
+                }
+            }
+        }));
+    }
+    {
+        let deliverer = Arc::clone(&deliverer);
+        periodic.spawn(every(config.filter_period, stop.clone(), move || {
+            let deliverer = Arc::clone(&deliverer);
+            async move {
+                if is_ours(&deliverer, "filter", config.filter_period).await {
+                    filter_round(&deliverer).await;
                 }
             }
         }));

@@ -14,9 +14,10 @@ use crate::{
         accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
         confirm::{ConfirmError, Confirmed},
         core::Core,
+        email_filter,
         failure::Failure,
     },
-    storage::{Change, Changed, Ref, accounts::AccountRecord, change},
+    storage::{Change, Changed, Ref, accounts::AccountRecord, change, email_filter::Added},
 };
 
 /// Confirms the address that `token` was mailed to. Anything that is not a live link of a change is `LinkInvalid`,
@@ -49,6 +50,9 @@ pub async fn confirm_change(
             let own = indexer.slots(&key.id, &new, None, None).map_err(Failure::from)?;
             security.slots.clone().with_email_of(own)
         };
+        // Since when the address may have been there, by somebody else's registration, is not known.
+        email_filter::add(core, user_type, &key.id, &slots).await?;
+        email_filter::wait_until_known(core, Added::Newly, now).await;
         let signed = sign(core, &key, &security, |next| {
             next.slots = slots;
             next.is_email_verified = true;

@@ -21,7 +21,7 @@ use crate::{
         token::{LinkToken, TokenDigest},
         user_type::UserType,
     },
-    service::{change_address::confirm_change, core::Core, failure::Failure},
+    service::{change_address::confirm_change, core::Core, email_filter, failure::Failure},
     storage::{
         Change, Inserted, Ref, Unique,
         accounts::{AccountRecord, NewAccount},
@@ -93,6 +93,9 @@ pub(in crate::service) async fn make_account(
 ) -> Result<Option<Confirmed>, Failure> {
     let key = Ref::new(&registration.user_type, registration.id.clone());
     let message_id = MessageId::make(core.clock.now(), &*core.entropy);
+    // Again, for the filter may have been rebuilt or emptied since.
+    let added = email_filter::add(core, &key.user_type, &key.id, &registration.slots).await?;
+    email_filter::wait_until_known(core, added, registration.created_at).await;
     let inserted = loop {
         let account = new_account(core, &key, &registration, &message_id)?;
         match core.stores.accounts.insert(&account).await? {

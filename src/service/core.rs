@@ -13,8 +13,11 @@ use crate::{
         session::SessionPolicy,
         user_type::UserType,
     },
-    service::vault::Vault,
-    storage::{Probe, Stores, idempotency::Idempotency, leases::Leases, limits::Limits, outbox::HandOver},
+    service::{email_filter::LookupTimes, vault::Vault},
+    storage::{
+        Probe, Stores, email_filter::EmailFilter, idempotency::Idempotency, leases::Leases, limits::Limits,
+        outbox::HandOver,
+    },
 };
 
 /// What an operator may set per user type.
@@ -56,6 +59,10 @@ pub struct Core {
     pub idempotency: Arc<dyn Idempotency>,
     /// Who does what is due by the clock.
     pub leases: Arc<dyn Leases>,
+    /// Addresses that surely nobody has.
+    pub filter: Arc<dyn EmailFilter>,
+    /// How long look-ups of addresses take.
+    pub look_ups: LookupTimes,
     /// Whether what servers share beside the database can be used; none where there is one server.
     pub shared: Option<Arc<dyn Probe>>,
     /// The populations and their settings.

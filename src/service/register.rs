@@ -13,7 +13,7 @@ use crate::{
         password::Password,
         user_type::UserType,
     },
-    service::{core::Core, failure::Failure},
+    service::{core::Core, email_filter, failure::Failure},
     storage::{
         Ref, SCHEMA,
         outbox::{MessageRef, Outbox, OutboxEntry},
@@ -59,8 +59,13 @@ pub async fn register(
     }
     let password_hash = core.hasher.hash(Arc::new(password)).await.map_err(Failure::from)?;
 
+    let key = Ref::new(user_type, AccountId::make(core.clock.now(), &*core.entropy));
+    let slots = indexer
+        .slots(&key.id, &person.email, person.username.as_ref(), person.phone.as_ref())
+        .map_err(Failure::from)?;
+    email_filter::add(core, user_type, &key.id, &slots).await?;
+    // Not before the address is in the filter: from now on it counts how long other servers have known of it.
     let now = core.clock.now();
-    let key = Ref::new(user_type, AccountId::make(now, &*core.entropy));
     let keys = core.vault.make(&key).await?;
     let message_id = MessageId::make(now, &*core.entropy);
     let registration = RegistrationRecord {
@@ -72,9 +77,7 @@ pub async fn register(
         expires_at: now.plus(LIFETIME),
         sealed: SealedProfile::seal(&person, &keys),
         password_hash,
-        slots: indexer
-            .slots(&key.id, &person.email, person.username.as_ref(), person.phone.as_ref())
-            .map_err(Failure::from)?,
+        slots,
         link_digest: None,
         outbox: Outbox::with(&message_id, OutboxEntry::new(MessageKind::ConfirmAddress, now)),
     };

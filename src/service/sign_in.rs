@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::{
     crypto::{
         blind_index::BlindIndexer,
@@ -24,6 +26,7 @@ use crate::{
     },
     service::{
         core::Core,
+        email_filter,
         failure::Failure,
         sessions::{TokenPair, start},
     },
@@ -102,13 +105,25 @@ async fn find(
     // Usernames hold no `@`, so that an identifier is one or the other.
     if let Ok(email) = Email::parse(identifier) {
         let candidates = indexer.find_email(&email)?;
+        if email_filter::is_surely_unknown(core, user_type, &candidates)?
+            && let Some(took) = core.look_ups.draw(&*core.entropy)
+        {
+            email_filter::wait_as_a_look_up(took).await?;
+            return Ok((None, None));
+        }
+        let began = Instant::now();
         let (account, registrations) = tokio::try_join!(
             core.stores.accounts.find_by_email(user_type, &candidates),
             core.stores
                 .registrations
                 .find_by_email(user_type, &candidates, core.clock.now()),
         )?;
-        return Ok((account, registrations.into_iter().next()));
+        core.look_ups.note(began.elapsed());
+        let registration = registrations.into_iter().next();
+        if account.is_none() && registration.is_none() {
+            email_filter::note_false_positive();
+        }
+        return Ok((account, registration));
     }
     match Username::parse(identifier) {
         Ok(username) => {

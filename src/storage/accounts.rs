@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    crypto::{blind_index::Candidate, record_mac::SignedSecurity},
+    crypto::{
+        blind_index::{Candidate, Slot},
+        record_mac::SignedSecurity,
+    },
     domain::{
         challenge::{Challenge, Purpose},
         clock::Timestamp,
@@ -174,6 +177,15 @@ pub trait Accounts: Documents<AccountRecord> {
         user_type: &UserType,
         candidates: &[Candidate],
     ) -> Result<Option<AccountRecord>, StoreError>;
+    /// Index values of addresses in one slot, in their order from after `after`, at most `limit`: for the e-mail filter.
+    /// Unused slots are among them.
+    async fn email_values(
+        &self,
+        user_type: &UserType,
+        slot: u8,
+        after: Option<&Slot>,
+        limit: u32,
+    ) -> Result<Vec<Slot>, StoreError>;
     /// Accounts with a message due at `now`, longest due first, at most `limit`.
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError>;
     /// Whether there is no account of any user type. Root keys are made only then.

@@ -18,6 +18,7 @@ pub mod accounts;
 pub mod audit;
 pub mod deks;
 pub mod documents;
+pub mod email_filter;
 pub mod encoding;
 pub mod heartbeats;
 pub mod idempotency;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     crypto::{
-        blind_index::{Candidate, IndexSlots},
+        blind_index::{Candidate, IndexSlots, Slot},
         password_hasher::PasswordHash,
     },
     domain::{clock::Timestamp, ids::AccountId, token::TokenDigest, user_type::UserType},
@@ -98,6 +98,15 @@ pub trait Registrations: Documents<RegistrationRecord> {
         candidates: &[Candidate],
         now: Timestamp,
     ) -> Result<Vec<RegistrationRecord>, StoreError>;
+    /// Index values of addresses in one slot, in their order from after `after`, at most `limit`: for the e-mail filter.
+    /// Unused slots are among them; a value that ends a page may stand in more registrations, and does not come again.
+    async fn email_values(
+        &self,
+        user_type: &UserType,
+        slot: u8,
+        after: Option<&Slot>,
+        limit: u32,
+    ) -> Result<Vec<Slot>, StoreError>;
     /// Registrations with a message due at `now`, longest due first, at most `limit`.
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError>;
     /// Registrations past their end at `now`, oldest end first, at most `limit`.

@@ -6,7 +6,9 @@ use crate::support::{Person, RedisServer, Setup, StoreSet, TestApp, eventually};
 
 cases_on_production! {
     sign_in_goes_on_and_a_revoked_token_stays_revoked
+    nobody_registers_or_confirms_while_it_is_away
     mails_wait_and_come_when_it_is_back
+    addresses_are_looked_up_until_the_filter_is_rebuilt
     limits_are_counted_by_the_server_alone
     health_tells_it
 }
@@ -42,22 +44,61 @@ async fn sign_in_goes_on_and_a_revoked_token_stays_revoked(stores: &StoreSet) {
     app.shut_down().await;
 }
 
-async fn mails_wait_and_come_when_it_is_back(stores: &StoreSet) {
+async fn nobody_registers_or_confirms_while_it_is_away(stores: &StoreSet) {
     let (mut redis, app) = start(stores, "off").await;
+    let (early, late) = (Person::new(), Person::new());
+    let token = app.register("User1", &early).await;
     redis.stop();
-    let person = Person::new();
-    let call = app.post("/User1/create").header("idempotency-key", "k-1");
-    call.json(&person.json()).send().await.expect(201);
+    // What is not in the filter would be denied by every other server.
+    let refused = app.create("User1", &late).await.expect_problem(503, "unavailable");
+    assert_ne!(refused.header("retry-after"), "");
+    app.confirm("User1", &token).await.expect_problem(503, "unavailable");
     redis.start_again().await;
-    // What was handed over and lost with the queue is due again after a minute.
-    let token = eventually("the mail of a registration", async || {
-        app.clock.advance(Duration::from_secs(5));
-        app.mails(&person.email).first().map(|mail| mail.token())
+    eventually("registrations again", async || {
+        (app.create("User1", &late).await.status == 201).then_some(())
     })
     .await;
+    // The link is as good as before.
     app.confirm("User1", &token).await.expect(200);
-    app.settle().await;
+    app.login("User1", &early).await;
+    app.confirm("User1", &app.next_link(&late).await).await.expect(200);
+    app.login("User1", &late).await;
+    app.shut_down().await;
+}
+
+async fn mails_wait_and_come_when_it_is_back(stores: &StoreSet) {
+    let (mut redis, app) = start(stores, "off").await;
+    let (person, _) = app.member("User1").await;
+    redis.stop();
+    let call = app.post("/User1/forget_password");
+    call.json(&serde_json::json!({ "email": person.email }))
+        .send()
+        .await
+        .expect(202);
+    redis.start_again().await;
+    // What was handed over and lost with the queue is due again after a minute.
+    eventually("the mail with the link", async || {
+        app.clock.advance(Duration::from_secs(5));
+        let mails = app.mails(&person.email);
+        mails.iter().find(|mail| mail.subject.contains("password")).map(drop)
+    })
+    .await;
+    app.shut_down().await;
+}
+
+async fn addresses_are_looked_up_until_the_filter_is_rebuilt(stores: &StoreSet) {
+    let (mut redis, app) = start(stores, "off").await;
+    let (person, _) = app.member("User1").await;
+    redis.stop();
     app.login("User1", &person).await;
+    redis.start_again().await;
+    for _ in 0..20 {
+        app.login("User1", &person).await;
+        app.sign_in("User1", "nobody@mail.example", "Wr0ng-Passw0rd!")
+            .await
+            .expect_problem(401, "invalid_credentials");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     app.shut_down().await;
 }
 

@@ -9,6 +9,8 @@ cases_on_production! {
     the_first_start_needs_no_folder
     they_share_each_limit
     what_one_does_the_other_knows
+    who_confirms_at_one_signs_in_at_the_other_at_once
+    strangers_get_the_same_answer_from_the_filter_and_the_database
     fifty_refreshes_at_both_get_one_successor
     a_request_under_one_key_is_done_once_at_both
     a_mail_is_sent_once_however_many_workers_run
@@ -69,6 +71,43 @@ async fn what_one_does_the_other_knows(stores: &StoreSet) {
         .await
         .expect_problem(401, "invalid_refresh_token");
     stop(servers).await;
+}
+
+/// The other may have been asked for the very address a moment before, and keep its own copy of the e-mail filter.
+async fn who_confirms_at_one_signs_in_at_the_other_at_once(stores: &StoreSet) {
+    let servers = two(&Setup::new(stores)).await;
+    let people: Vec<Person> = (0..12).map(|_| Person::new()).collect();
+    let each = people.iter().enumerate().map(async |(n, person)| {
+        let (one, other) = (&servers[n % 2], &servers[(n + 1) % 2]);
+        let token = one.register("User1", person).await;
+        let denied = other.sign_in("User1", &person.email, "Wr0ng-Passw0rd!").await;
+        denied.expect_problem(401, "invalid_credentials");
+        one.confirm("User1", &token).await.expect(200);
+        other.login("User1", person).await;
+    });
+    join_all(each).await;
+    stop(servers).await;
+}
+
+async fn strangers_get_the_same_answer_from_the_filter_and_the_database(stores: &StoreSet) {
+    let app = Setup::new(stores).spawn().await;
+    let (person, _) = app.member("User1").await;
+    let mut answers = std::collections::BTreeSet::new();
+    for n in 0..60 {
+        let name = if n % 2 == 0 {
+            person.email.clone()
+        } else {
+            format!("nobody{n}@mail.example")
+        };
+        let answer = app.sign_in("User1", &name, "Wr0ng-Passw0rd!").await;
+        let body = answer.text().replace(&answer.member("request_id"), "");
+        let mut names: Vec<String> = answer.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        answers.insert((answer.status, body, names));
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    app.shut_down().await;
 }
 
 async fn fifty_refreshes_at_both_get_one_successor(stores: &StoreSet) {

@@ -12,10 +12,14 @@
 #[path = "../support/records.rs"]
 mod records;
 
+#[path = "../support/fault_proxy.rs"]
+mod fault_proxy;
+
 mod accounts;
 mod audit;
 mod deks;
 mod documents;
+mod email_filter;
 mod half_a_folder;
 mod harness;
 mod heartbeats;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sealgate::{
-    crypto::{blind_index::Candidate, keyring::KeyState},
+    crypto::{
+        blind_index::{Candidate, Slot},
+        keyring::KeyState,
+    },
     domain::{
         clock::Timestamp,
         ids::{AccountId, AuditId, MessageId, SessionId, WorkerId},
@@ -97,6 +100,18 @@ impl Accounts for Faulty<dyn Accounts> {
             .await
     }
 
+    async fn email_values(
+        &self,
+        user_type: &UserType,
+        slot: u8,
+        after: Option<&Slot>,
+        limit: u32,
+    ) -> Result<Vec<Slot>, StoreError> {
+        self.faults
+            .read(self.inner.email_values(user_type, slot, after, limit))
+            .await
+    }
+
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {
         self.faults.read(self.inner.due(user_type, now, limit)).await
     }
@@ -120,6 +135,18 @@ impl Registrations for Faulty<dyn Registrations> {
     ) -> Result<Vec<RegistrationRecord>, StoreError> {
         self.faults
             .read(self.inner.find_by_email(user_type, candidates, now))
+            .await
+    }
+
+    async fn email_values(
+        &self,
+        user_type: &UserType,
+        slot: u8,
+        after: Option<&Slot>,
+        limit: u32,
+    ) -> Result<Vec<Slot>, StoreError> {
+        self.faults
+            .read(self.inner.email_values(user_type, slot, after, limit))
             .await
     }
 

@@ -113,6 +113,8 @@ impl Process {
             limits: None,
             idempotency: Arc::new(MemoryIdempotency::default()),
             leases: Arc::new(sealgate::storage::memory::FreeLeases),
+            filter: Arc::new(sealgate::storage::memory::AlwaysMaybe),
+            look_ups: sealgate::service::email_filter::LookupTimes::default(),
             shared: None,
             user_types: user_types
                 .map(|user_type| (user_type, UserTypeSettings::default()))

@@ -19,6 +19,7 @@ mod commands;
 mod delivery;
 mod demo;
 mod edge;
+mod email_filter;
 mod health;
 mod logging;
 mod starting;

@@ -48,10 +48,15 @@ impl SharedStores {
         for database in [self.name.clone(), format!("{}_keys", self.name)] {
             client.database(&database).drop().await.expect("drops");
         }
+        self.forget("").await;
+    }
+
+    /// Removes what Redis holds under names that begin so.
+    pub(crate) async fn forget(&self, names: &str) {
         let redis = redis::Client::open(server("TEST_REDIS_URL")).expect("a client");
         let mut redis = redis.get_multiplexed_async_connection().await.expect("Redis answers");
         let keys: Vec<String> = redis::cmd("KEYS")
-            .arg(format!("{}:*", self.name))
+            .arg(format!("{}:{names}*", self.name))
             .query_async(&mut redis)
             .await
             .expect("keys");

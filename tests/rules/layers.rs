@@ -33,6 +33,7 @@ const RECORD_TYPES: &[&str] = &[
     "crypto::blind_index::Candidate",
     "crypto::blind_index::IndexSlots",
     "crypto::blind_index::Slot",
+    "crypto::filter_item::FilterItem",
     "crypto::kek::WrappedKey",
     "crypto::keyring::KeyState",
     "crypto::password_hasher::PasswordHash",
@@ -133,7 +134,7 @@ const LAYERS: &[Layer] = &[
 
 /// The composition root and what stands around it: puts concrete things together and therefore names them all. `main`
 /// and `bin` are crates of their own.
-const ROOTS: &[&str] = &["lib", "app", "doctor", "main", "bin"];
+const ROOTS: &[&str] = &["lib", "app", "doctor", "main", "commands", "bin"];
 
 /// Crates with one home each.
 const HOMES: &[(&[&str], &[&str])] = &[

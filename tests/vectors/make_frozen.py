@@ -108,6 +108,23 @@ def blind_index() -> dict:
     }
 
 
+def email_filter() -> dict:
+    filter_key = key("filter")
+    index = bytes.fromhex(blind_index()["values"][0]["index"])
+    return {
+        "key": filter_key.hex(),
+        "seed": mac(filter_key, join(b"sealgate/filter-seed/v1")).hex(),
+        "items": [
+            {
+                "user_type": user_type,
+                "index": index.hex(),
+                "item": mac(filter_key, join(b"sealgate/filter/v1", user_type.encode(), index)).hex(),
+            }
+            for user_type in ("User1", "User2")
+        ],
+    }
+
+
 def record(status, role, flags, password_hash, totp, recovery, epoch, kept_session, slots, rev_sec) -> dict:
     message = join(
         b"sealgate/record/v1",
@@ -324,6 +341,7 @@ def frozen() -> dict:
         "access_token": access_token(),
         "code": code(),
         "receipt": receipt(),
+        "filter": email_filter(),
     }
 
 

@@ -76,7 +76,7 @@ impl<R: Stored> Collections<R> {
 
     /// The one that holds records of `user_type`. A user type that was not configured when the store was opened has
     /// no indexes, and so nothing there would be unique.
-    fn of(&self, user_type: &UserType) -> Result<RawCollection, StoreError> {
+    pub(super) fn of(&self, user_type: &UserType) -> Result<RawCollection, StoreError> {
         if !R::IS_PER_USER_TYPE {
             return Ok(self.named(R::NAME));
         }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bson::doc;
 
 use crate::{
-    crypto::blind_index::Candidate,
+    crypto::blind_index::{Candidate, Slot},
     domain::{clock::Timestamp, ids::AccountId, user_type::UserType},
     storage::{
         documents::StoreError,
@@ -41,6 +41,16 @@ impl Registrations for Collections<RegistrationRecord> {
         filter.insert("expires_at", doc! { "$gt": now.as_millis() });
         self.records(user_type, filter, doc! { "created_at": -1, "_id": -1 }, None)
             .await
+    }
+
+    async fn email_values(
+        &self,
+        user_type: &UserType,
+        slot: u8,
+        after: Option<&Slot>,
+        limit: u32,
+    ) -> Result<Vec<Slot>, StoreError> {
+        self.slot_values(EMAIL, user_type, slot, after, limit).await
     }
 
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {

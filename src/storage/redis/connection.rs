@@ -85,7 +85,7 @@ impl Connection {
 }
 
 /// Never the library's whole text: it may quote what was sent.
-fn unavailable(error: &RedisError) -> StoreError {
+pub(super) fn unavailable(error: &RedisError) -> StoreError {
     let mend = match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => {
             "; check the user and password of REDIS_URL"

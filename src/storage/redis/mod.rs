@@ -8,6 +8,7 @@
 //! | `rl:<hex of a keyed digest>` | string | a bucket: the theoretical arrival time, in milliseconds |
 //! | `id:<hex of a keyed digest>` | hash | a remembered request |
 //! | `lease:<job>` | string | who does what is due by the clock in this period |
+//! | `f:…` | | the e-mail filter ([`filter`]) |
 //! | `servers` | sorted set | servers by when they were last seen |
 //! | `jobs:…` | | the queue's own (apalis) |
 //!
@@ -15,19 +16,25 @@
 //! [`StoreError::Unavailable`]. What the service then does stands with each port.
 
 mod connection;
+mod filter;
 mod idempotency;
 mod leases;
 mod limits;
 mod servers;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use redis::{Client, aio::ConnectionManager};
 
-pub use self::{idempotency::RedisIdempotency, leases::RedisLeases, limits::RedisLimits};
+pub use self::{
+    filter::{FilterOptions, RedisFilter},
+    idempotency::RedisIdempotency,
+    leases::RedisLeases,
+    limits::RedisLimits,
+};
 use crate::{
-    domain::private::Private,
+    domain::{entropy::Entropy, private::Private},
     storage::{Probe, StoreError, redis::connection::Connection},
 };
 
@@ -57,7 +64,7 @@ pub async fn open(options: &RedisOptions) -> Result<RedisShared, StoreError> {
     let client = connection::client(options)?;
     let connection = Connection::open(&client, &options.prefix, PATIENCE).await?;
     let shared = RedisShared { connection, client };
-    if shared.info("cluster", "cluster_enabled").await?.as_deref() == Some("1") {
+    if info(&shared.connection, "cluster", "cluster_enabled").await?.as_deref() == Some("1") {
         let problem = "Redis runs in cluster mode; name a server with cluster-enabled no";
         return Err(StoreError::Unavailable(problem.to_owned()));
     }
@@ -83,6 +90,12 @@ impl RedisShared {
         RedisLeases::new(self.connection.clone())
     }
 
+    /// The e-mail filter that all servers share; it says "maybe" until somebody [follows](RedisFilter::follow) it.
+    #[must_use]
+    pub fn email_filter(&self, seed: [u8; 32], options: FilterOptions, entropy: Arc<dyn Entropy>) -> RedisFilter {
+        RedisFilter::new(self.connection.clone(), self.client.clone(), seed, options, entropy)
+    }
+
     /// For the queue: a connection of its own with more patience, for its scripts touch many keys; and what its key names
     /// begin with.
     pub async fn for_queue(&self) -> Result<(ConnectionManager, String), StoreError> {
@@ -98,18 +111,18 @@ impl RedisShared {
     /// What is wrong with Redis's settings, with its mend: an eviction policy would drop remembered requests, counters and
     /// jobs when memory is short.
     pub async fn misconfiguration(&self) -> Result<Option<String>, StoreError> {
-        let policy = self.info("memory", "maxmemory_policy").await?;
+        let policy = info(&self.connection, "memory", "maxmemory_policy").await?;
         Ok(policy.filter(|policy| policy != "noeviction").map(|policy| {
             format!("Redis evicts keys when memory is short ({policy}); set maxmemory-policy to noeviction")
         }))
     }
+}
 
-    /// One line of what the server tells about itself.
-    async fn info(&self, section: &str, name: &str) -> Result<Option<String>, StoreError> {
-        let told: String = self.connection.ask(redis::cmd("INFO").arg(section)).await?;
-        let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
-        Ok(told.lines().find_map(value))
-    }
+/// One line of what the server tells about itself.
+async fn info(connection: &Connection, section: &str, name: &str) -> Result<Option<String>, StoreError> {
+    let told: String = connection.ask(redis::cmd("INFO").arg(section)).await?;
+    let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
+    Ok(told.lines().find_map(value))
 }
 
 #[async_trait]

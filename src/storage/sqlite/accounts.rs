@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::{
-    crypto::blind_index::Candidate,
+    crypto::blind_index::{Candidate, Slot},
     domain::{clock::Timestamp, ids::AccountId, user_type::UserType},
     storage::{
         accounts::{AccountRecord, Accounts},
@@ -75,6 +75,16 @@ impl Accounts for Table<AccountRecord> {
         candidates: &[Candidate],
     ) -> Result<Option<AccountRecord>, StoreError> {
         self.find_by(USERNAME, user_type, candidates).await
+    }
+
+    async fn email_values(
+        &self,
+        user_type: &UserType,
+        slot: u8,
+        after: Option<&Slot>,
+        limit: u32,
+    ) -> Result<Vec<Slot>, StoreError> {
+        self.slot_values(EMAIL, user_type, slot, after, limit).await
     }
 
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {

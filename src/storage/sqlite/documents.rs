@@ -53,7 +53,7 @@ pub(super) trait Row: Record<Id: FromStr> {
 /// The table of one record.
 #[derive(Debug)]
 pub(super) struct Table<R> {
-    database: Arc<Database>,
+    pub(super) database: Arc<Database>,
     insert: Arc<str>,
     find: Arc<str>,
     update: Arc<str>,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::{
-    crypto::blind_index::Candidate,
+    crypto::blind_index::{Candidate, Slot},
     domain::{clock::Timestamp, ids::AccountId, user_type::UserType},
     storage::{
         documents::{Record as _, StoreError, Unique},
@@ -44,6 +44,16 @@ impl Registrations for Table<RegistrationRecord> {
             Some(query) => self.records(query.bind(now.as_millis())).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    async fn email_values(
+        &self,
+        user_type: &UserType,
+        slot: u8,
+        after: Option<&Slot>,
+        limit: u32,
+    ) -> Result<Vec<Slot>, StoreError> {
+        self.slot_values(EMAIL, user_type, slot, after, limit).await
     }
 
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {

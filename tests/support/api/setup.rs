@@ -86,6 +86,10 @@ impl Setup {
         config.worker.relay_period = Duration::from_millis(100);
         config.worker.poll_period = Duration::from_millis(40);
         config.worker.heartbeat_period = Duration::from_millis(200);
+        config.worker.filter_period = Duration::from_millis(200);
+        if let Some(production) = &mut config.stores.production {
+            production.redis.filter.freshness = Duration::from_millis(60);
+        }
         config
     }
 
