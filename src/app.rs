@@ -29,7 +29,6 @@ use crate::{
     },
     domain::{
         clock::{Clock, SystemClock},
-        country::CountryCode,
         entropy::Entropy,
     },
     jobs::{
@@ -83,15 +82,7 @@ impl Foundation {
         let ring = keyring::establish(&stores, &*keks, &config.user_types.order, &*world.clock).await?;
         let ring = SharedKeyring::new(ring);
         let passwords = config.passwords;
-        let hasher = {
-            let ring = ring.clone();
-            tokio::task::spawn_blocking(move || {
-                // Its first use unpacks the phone metadata; not while somebody waits.
-                let _ = CountryCode::parse("US");
-                PasswordHasher::new(ring, passwords.cost, passwords.pool, passwords.queue)
-            })
-            .await??
-        };
+        let hasher = PasswordHasher::new(ring.clone(), passwords.cost, passwords.pool, passwords.queue);
         let method = match &config.tokens.method {
             TokenMethod::EdDsa => SigningMethod::EdDsa,
             TokenMethod::Hs256(secret) => SigningMethod::Hs256(Zeroizing::new(secret.expose().as_bytes().to_vec())),

@@ -7,6 +7,7 @@
 //! root key, never a second meaning for an existing one, and a domain-separation constant of the form
 //! `sealgate/<use>/v1`.
 
+mod argon2id;
 pub mod blind_index;
 pub mod data_key;
 pub mod digest;
@@ -14,6 +15,7 @@ pub mod encoding;
 pub mod field;
 #[cfg(test)]
 mod frozen;
+mod hash_memory;
 pub mod kek;
 pub mod kek_file;
 pub mod keyring;
@@ -25,5 +27,6 @@ pub mod sealed;
 mod signing_keys;
 pub mod system_entropy;
 pub mod token_signer;
+mod verified_tokens;
 
 pub use sealed::Sealed;
