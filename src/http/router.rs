@@ -26,7 +26,7 @@ use crate::{
 pub fn build(
     config: &Config,
     core: Arc<Core>,
-    health: Health,
+    health: &Health,
     templates: Arc<Templates>,
     limits: Limits,
 ) -> impl Endpoint<Output = Response> + 'static {
@@ -34,7 +34,7 @@ pub fn build(
     let pages = Pages::new(templates, &config.http.app_name);
     let api = Arc::new(docs::api(user_types));
     // What only a few routes take is put on those alone: the others pay for none of it.
-    let mut route = health::mount(Route::new(), &health)
+    let mut route = health::mount(Route::new(), health)
         .at("/errors", error_code::page())
         .at("/favicon.ico", pages::icon());
     for user_type in user_types {
