@@ -149,7 +149,26 @@ fn access_tokens(criterion: &mut Criterion, user_type: &UserType, keyring: &Shar
         criterion.bench_function(&format!("access token/sign {name}"), |b| {
             b.iter(|| signer.sign(black_box(&claims)));
         });
+        // More tokens than are remembered: each comes as if for the first time.
+        let tokens: Vec<_> = (0..10_000)
+            .map(|_| {
+                signer
+                    .sign(&AccessClaims {
+                        token_id: TokenId::make(NOW, &SystemEntropy),
+                        ..claims.clone()
+                    })
+                    .expect("a key")
+            })
+            .collect();
+        let mut unknown = tokens.iter().cycle();
         criterion.bench_function(&format!("access token/verify {name}"), |b| {
+            b.iter(|| {
+                unknown
+                    .next()
+                    .map(|token| signer.verify(user_type, black_box(token.expose()), NOW))
+            });
+        });
+        criterion.bench_function(&format!("access token/verify again {name}"), |b| {
             b.iter(|| {
                 signer
                     .verify(user_type, black_box(token.expose()), NOW)
@@ -162,9 +181,10 @@ fn access_tokens(criterion: &mut Criterion, user_type: &UserType, keyring: &Shar
 /// The only one that is slow on purpose.
 fn passwords(criterion: &mut Criterion, keyring: &SharedKeyring) {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .expect("a runtime");
-    let hasher = PasswordHasher::new(keyring.clone(), HashCost::MINIMUM, 1, 1).expect("a pepper");
+    let hasher = PasswordHasher::new(keyring.clone(), HashCost::MINIMUM, 1, 1);
     let password = Arc::new(Password::for_check("correct horse battery staple".to_owned()).expect("short enough"));
     let mut group = criterion.benchmark_group("password");
     group.sample_size(10);

@@ -25,13 +25,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 fn main() -> anyhow::Result<()> {
-    process::prepare();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve"] => tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?
-            .block_on(both()),
+        ["serve"] => {
+            process::prepare();
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(both())
+        }
+        // As any program has it: what the service does to its process is left out.
         ["argon2", seconds] => hash_for(Duration::from_secs(seconds.parse()?)),
         _ => anyhow::bail!("usage: service serve | argon2 SECONDS"),
     }

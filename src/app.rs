@@ -29,7 +29,6 @@ use crate::{
     },
     domain::{
         clock::{Clock, SystemClock},
-        country::CountryCode,
         entropy::Entropy,
     },
     jobs::{
@@ -85,15 +84,7 @@ impl Foundation {
         let filter = opened.filter(config, &ring, Arc::clone(&world.entropy))?;
         let ring = SharedKeyring::new(ring);
         let passwords = config.passwords;
-        let hasher = {
-            let ring = ring.clone();
-            tokio::task::spawn_blocking(move || {
-                // Its first use unpacks the phone metadata; not while somebody waits.
-                let _ = CountryCode::parse("US");
-                PasswordHasher::new(ring, passwords.cost, passwords.pool, passwords.queue)
-            })
-            .await??
-        };
+        let hasher = PasswordHasher::new(ring.clone(), passwords.cost, passwords.pool, passwords.queue);
         let method = match &config.tokens.method {
             TokenMethod::EdDsa => SigningMethod::EdDsa,
             TokenMethod::Hs256(secret) => SigningMethod::Hs256(Zeroizing::new(secret.expose().as_bytes().to_vec())),

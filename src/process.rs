@@ -27,6 +27,10 @@ pub fn prepare() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     // A core dump would hold keys and plaintext. Where it can't be forbidden, there is nothing better to do.
     let _ = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0);
+    // The allocator asks for huge pages, and a heap that is spread thinly over them holds three times what it uses. Where
+    // they pay, they are asked for (`crypto::hash_memory`). Where that can't be told, nothing is lost but memory.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 /// Starts logging to standard error. A collector that stops reading stops nobody: lines wait for it, so many of them,

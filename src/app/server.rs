@@ -63,7 +63,7 @@ impl Server {
         health.look(None).await;
         tasks.spawn(health.clone().probe(stop_rest.clone()));
         let templates = Arc::new(Templates::new(config.mail.templates_dir.clone()));
-        let endpoint = router::build(&config, core, health.clone(), templates, limits);
+        let endpoint = router::build(&config, core, &health, templates, limits);
         let http = tokio::spawn(serve(listener, endpoint, limits, stop_http.clone()));
         foundation.count_servers(&mut tasks, &stop_rest);
         let opened = foundation.background(&mut tasks, &stop_rest);

@@ -7,6 +7,7 @@
 //! root key, never a second meaning for an existing one, and a domain-separation constant of the form
 //! `sealgate/<use>/v1`.
 
+mod argon2id;
 pub mod blind_index;
 pub mod data_key;
 pub mod digest;
@@ -15,6 +16,7 @@ pub mod field;
 pub mod filter_item;
 #[cfg(test)]
 mod frozen;
+mod hash_memory;
 pub mod kek;
 pub mod kek_file;
 pub mod keyring;
@@ -26,5 +28,6 @@ pub mod sealed;
 mod signing_keys;
 pub mod system_entropy;
 pub mod token_signer;
+mod verified_tokens;
 
 pub use sealed::Sealed;

@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 use crate::{
     crypto::{
         keyring::{KeyUse, MissingKey, SharedKeyring},
-        signing_keys::SigningKeys,
+        signing_keys::{SigningKey, SigningKeys},
+        verified_tokens::{Verified, VerifiedTokens},
     },
     domain::{
         account::Role,
@@ -92,6 +93,7 @@ pub enum SigningMethod {
 /// Signs and verifies the access tokens of every user type.
 pub struct TokenSigner {
     keys: SigningKeys,
+    verified: VerifiedTokens,
     issuer_base: String,
 }
 
@@ -101,6 +103,7 @@ impl TokenSigner {
     pub fn new(keyring: SharedKeyring, method: SigningMethod, issuer_base: &str) -> Self {
         Self {
             keys: SigningKeys::new(keyring, method),
+            verified: VerifiedTokens::new(),
             issuer_base: issuer_base.trim_end_matches('/').to_owned(),
         }
     }
@@ -147,17 +150,44 @@ impl TokenSigner {
         if text.len() > LONGEST {
             return Err(TokenError::Invalid);
         }
+        let (keys, name) = (self.keys.current(), VerifiedTokens::name(text));
+        let known = self.verified.find(&name, |kid| keys.iter().any(|key| key.kid == kid));
+        let (claims, signed_by) = match known {
+            Some(claims) => (claims, None),
+            None => self
+                .check_signature(user_type, text, &keys)
+                .map(|(claims, kid)| (claims, Some(kid)))?,
+        };
+        if claims.user_type != *user_type || claims.issued_at > now.plus(LEEWAY) {
+            return Err(TokenError::Invalid);
+        }
+        if now >= claims.expires_at.plus(LEEWAY) {
+            return Err(TokenError::Expired);
+        }
+        if let Some(kid) = signed_by {
+            let claims = claims.clone();
+            self.verified.remember(name, Verified { kid, claims });
+        }
+        Ok(claims)
+    }
+
+    /// What the token says, and the id of the key that signed it. Times are not judged.
+    fn check_signature(
+        &self,
+        user_type: &UserType,
+        text: &str,
+        keys: &[SigningKey],
+    ) -> Result<(AccessClaims, String), TokenError> {
         let header = jsonwebtoken::decode_header(text).map_err(|_| TokenError::Invalid)?;
         if !header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(TYPE)) || header.crit.is_some() {
             return Err(TokenError::Invalid);
         }
         let kid = header.kid.ok_or(TokenError::Invalid)?;
-        let keys = self.keys.current();
         let key = keys.iter().find(|key| key.kid == kid).ok_or(TokenError::Invalid)?;
 
         let issuer = self.issuer(user_type);
         let mut rules = Validation::new(key.algorithm);
-        rules.validate_exp = false; // judged below, by the caller's clock
+        rules.validate_exp = false; // judged by the caller's clock
         rules.required_spec_claims = HashSet::from(["iss", "aud", "sub", "exp"].map(String::from));
         rules.set_audience(&[&issuer]);
         rules.set_issuer(&[&issuer]);
@@ -175,13 +205,7 @@ impl TokenSigner {
             methods: claims.amr,
             role: claims.role,
         };
-        if claims.user_type != *user_type || claims.issued_at > now.plus(LEEWAY) {
-            return Err(TokenError::Invalid);
-        }
-        if now >= claims.expires_at.plus(LEEWAY) {
-            return Err(TokenError::Expired);
-        }
-        Ok(claims)
+        Ok((claims, kid))
     }
 }
 
@@ -289,6 +313,42 @@ mod tests {
                 Err(TokenError::Invalid)
             );
         }
+    }
+
+    /// A token that was verified before is not verified again, and refused all the same once its key is no key any more.
+    #[test]
+    fn a_remembered_token_goes_with_its_key() {
+        let ring = ring();
+        let signer = TokenSigner::new(ring.clone(), SigningMethod::EdDsa, "https://id.example.com");
+        let verdict = |token: &str, name: &str| signer.verify(&user_type(name), token, NOW);
+        let token = signer.sign(&claims()).expect("key");
+        let [first, again] = [(); 2].map(|()| verdict(token.expose(), "User1"));
+        assert_eq!([&first, &again], [&Ok(claims()), &Ok(claims())]);
+        assert_eq!(verdict(token.expose(), "User2"), Err(TokenError::Invalid));
+        // What differs in one character is another token, whatever is remembered.
+        let altered = token.expose().replace(".eyJ", ".eyK");
+        assert_eq!(verdict(&altered, "User1"), Err(TokenError::Invalid));
+
+        let material = ring.current().active(&KeyUse::Token).expect("key").material.clone();
+        let ring_of = |state, material| {
+            let mut keyring = Keyring::default();
+            let version = 1;
+            keyring.insert(
+                KeyUse::Token,
+                RootKey {
+                    version,
+                    state,
+                    material,
+                },
+            );
+            keyring
+        };
+        ring.replace(ring_of(KeyState::VerifyOnly, material.clone()));
+        assert_eq!(verdict(token.expose(), "User1"), Ok(claims()), "overlap");
+        ring.replace(ring_of(KeyState::Retired, material));
+        assert_eq!(verdict(token.expose(), "User1"), Err(TokenError::Invalid), "retired");
+        ring.replace(ring_of(KeyState::Active, KeyUse::Token.make_material()));
+        assert_eq!(verdict(token.expose(), "User1"), Err(TokenError::Invalid), "replaced");
     }
 
     #[test]

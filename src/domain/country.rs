@@ -3,8 +3,8 @@
 //! Guarantees: an ISO 3166-1 alpha-2 code in upper case, or `+` and a calling code that is in use; both know their
 //! calling code. It is personal data, so it is kept like any other: no `Clone`, no `Serialize`, no telling `Debug`.
 //!
-//! The codes and English short names come from `rust_iso3166`, the calling codes from `phonenumber` (Google's
-//! metadata); a new country arrives by updating them. What the two lack stands in the two tables below, each with
+//! The codes and English short names come from `rust_iso3166`, the calling codes (`calling_codes`) from `phonenumber`
+//! (Google's metadata); a new country arrives by updating them. What the two lack stands in the two tables below, each with
 //! its reason, and a test walks through the whole of ISO 3166-1.
 
 use std::fmt;
@@ -12,7 +12,10 @@ use std::fmt;
 use phonenumber::Metadata;
 use phonenumber::metadata::DATABASE;
 
-use crate::domain::private::{Private, Refusal};
+use crate::domain::{
+    calling_codes,
+    private::{Private, Refusal},
+};
 
 /// Territories without numbers of their own, and the calling code that serves them.
 const SERVED_BY: [(&str, u16); 7] = [
@@ -75,9 +78,7 @@ impl CountryCode {
         }
         let code = Private::new(text.to_ascii_uppercase());
         let country = short_name(code.expose()).ok_or(CountryCodeError::UnknownCountry)?;
-        let calling_code = DATABASE
-            .by_id(code.expose())
-            .map(Metadata::country_code)
+        let calling_code = calling_codes::of_territory(code.expose())
             .or_else(|| {
                 SERVED_BY
                     .iter()
@@ -97,13 +98,13 @@ impl CountryCode {
             return Err(CountryCodeError::Invalid);
         }
         let calling_code = digits.parse().map_err(|_| CountryCodeError::Invalid)?;
-        let regions = DATABASE
-            .region(&calling_code)
-            .ok_or(CountryCodeError::UnknownCallingCode)?;
-        let country = if let [only] = regions[..] {
-            short_name(only)
-        } else {
-            None
+        if !calling_codes::is_known(calling_code) {
+            return Err(CountryCodeError::UnknownCallingCode);
+        }
+        let mut territories = calling_codes::territories(calling_code);
+        let country = match (territories.next(), territories.next()) {
+            (Some(only), None) => short_name(only),
+            _ => None,
         };
         Ok(Self {
             code: Private::new(format!("+{calling_code}")),

@@ -10,6 +10,7 @@
 pub mod account;
 pub mod attributes;
 pub mod audit;
+mod calling_codes;
 pub mod challenge;
 pub mod clock;
 pub mod code;
@@ -25,6 +26,7 @@ pub mod password;
 pub mod person_name;
 pub mod phone;
 pub mod private;
+pub mod recent;
 pub mod session;
 pub mod token;
 pub mod user_type;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use poem::{IntoResponse as _, Response, Route, get, handler, http::StatusCode, web::Data};
+use poem::{EndpointExt as _, IntoResponse as _, Response, Route, get, handler, http::StatusCode, web::Data};
 use serde_json::json;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -162,12 +162,12 @@ fn usage(system: &mut System) -> (u64, f32) {
 
 /// Adds the routes.
 #[must_use]
-pub fn mount(route: Route) -> Route {
+pub fn mount(route: Route, health: &Health) -> Route {
     route
-        .at("/health", get(show))
+        .at("/health", get(show).data(health.clone()))
         .at("/livez", get(livez))
-        .at("/readyz", get(readyz))
-        .at("/db_check", get(db_check))
+        .at("/readyz", get(readyz).data(health.clone()))
+        .at("/db_check", get(db_check).data(health.clone()))
 }
 
 fn answer(is_good: bool, body: &serde_json::Value) -> Response {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use data_encoding::BASE64;
 use minijinja::{Value, context};
-use poem::{Response, RouteMethod, get, handler, web::Data};
+use poem::{Response, RouteMethod, get, handler, http::HeaderValue, web::Data};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -19,8 +19,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Pages {
     templates: Arc<Templates>,
-    app_name: String,
-    style: String,
+    app_name: Arc<str>,
+    style: Arc<str>,
 }
 
 impl Pages {
@@ -32,19 +32,24 @@ impl Pages {
             .unwrap_or_default();
         Self {
             templates,
-            app_name: app_name.to_owned(),
-            style,
+            app_name: app_name.into(),
+            style: style.into(),
         }
     }
 
     /// What the pages may load: their own style sheet, by its digest, the icon, and forms to this service.
     #[must_use]
-    pub fn content_security_policy(&self) -> String {
+    pub fn content_security_policy(&self) -> HeaderValue {
         let digest = BASE64.encode(&Sha256::digest(self.style.as_bytes()));
-        format!(
+        let policy = format!(
             "default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; form-action 'self'; \
              frame-ancestors 'none'; base-uri 'none'"
-        )
+        );
+        #[expect(
+            clippy::expect_used,
+            reason = "Base64 and the text around it are what a header may hold"
+        )]
+        HeaderValue::from_str(&policy).expect("a header")
     }
 
     /// The page of a mailed link: a button that posts the token.
@@ -79,7 +84,7 @@ impl Pages {
 
     /// A page of the service itself.
     pub fn render(&self, user_type: Option<&UserType>, name: &str, values: Value) -> Result<String, Problem> {
-        let values = context! { style => self.style.as_str(), app_name => self.app_name.as_str(), ..values };
+        let values = context! { style => &*self.style, app_name => &*self.app_name, ..values };
         self.templates.render(user_type, name, &values).map_err(|error| {
             tracing::error!(%error, "a page can't be rendered");
             internal()

@@ -105,7 +105,7 @@ fn mount(
 ) {
     let slot = table.entry(path).or_default();
     let limit = LimitRate {
-        path: route.to_owned(),
+        path: route.into(),
         user_type: user_type.clone(),
     };
     for (method, endpoint) in methods {

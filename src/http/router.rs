@@ -26,14 +26,15 @@ use crate::{
 pub fn build(
     config: &Config,
     core: Arc<Core>,
-    health: Health,
+    health: &Health,
     templates: Arc<Templates>,
     limits: Limits,
 ) -> impl Endpoint<Output = Response> + 'static {
     let user_types = &config.user_types.order;
     let pages = Pages::new(templates, &config.http.app_name);
     let api = Arc::new(docs::api(user_types));
-    let mut route = health::mount(Route::new())
+    // What only a few routes take is put on those alone: the others pay for none of it.
+    let mut route = health::mount(Route::new(), health)
         .at("/errors", error_code::page())
         .at("/favicon.ico", pages::icon());
     for user_type in user_types {
@@ -43,20 +44,20 @@ pub fn build(
         route = docs::mount(route, user_types);
     }
     if config.environment == Environment::Development {
+        let dev = DevPages {
+            outbox: config.mail.directory.clone(),
+            user_types: user_types.clone(),
+            base_url: config.http.public_url.as_str().trim_end_matches('/').to_owned(),
+        };
         route = route
-            .at("/", dev_outbox::home())
-            .nest("/dev/outbox", dev_outbox::routes());
+            .at("/", dev_outbox::home().data(dev.clone()))
+            .nest("/dev/outbox", dev_outbox::routes().data(dev));
     }
     let mut methods: std::collections::HashMap<_, _> = docs::methods(user_types).into_iter().collect();
     for user_type in user_types {
         methods.insert(format!("/{user_type}"), "GET".to_owned());
     }
     route
-        .data(DevPages {
-            outbox: config.mail.directory.clone(),
-            user_types: user_types.clone(),
-            base_url: config.http.public_url.as_str().trim_end_matches('/').to_owned(),
-        })
         .data(TrustedProxies(
             config
                 .http
@@ -66,7 +67,6 @@ pub fn build(
                 .collect(),
         ))
         .data(pages.clone())
-        .data(health)
         .data(Arc::clone(&core))
         .with(LimitBodies { patience: limits.body })
         .with(Problems {

@@ -1,8 +1,17 @@
 //! The listener: hyper, with what poem's own server lacks: a time-out for headers, one for the first byte, a cap on
 //! connections, and an end that lets what is in flight finish.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use futures_util::{FutureExt as _, future::BoxFuture};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -95,15 +104,15 @@ pub async fn serve(
             }
             let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
                 let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), remote.clone());
-                // A task of its own: what a client has begun and hung up on is not cut off between two writes.
-                let answer = tokio::spawn(async move {
+                let answer = Finishing::new(async move {
                     endpoint
                         .get_response((request, local, remote, Scheme::HTTP).into())
                         .await
                 });
                 async move {
                     // Panics have been made answers further in.
-                    let response = answer.await.unwrap_or_else(|_| internal().into_response());
+                    let response = AssertUnwindSafe(answer).catch_unwind().await;
+                    let response = response.unwrap_or_else(|_| internal().into_response());
                     Ok::<hyper::Response<http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>>, Infallible>(
                         response.into(),
                     )
@@ -126,7 +135,82 @@ pub async fn serve(
     Ok(())
 }
 
+/// Work that runs to its end once it has begun: what a client hangs up on is not cut off between two writes. Dropped
+/// before its end, it goes on as a task of its own; until then it costs none.
+struct Finishing<T: Send + 'static>(Option<BoxFuture<'static, T>>);
+
+impl<T: Send + 'static> Finishing<T> {
+    fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(Some(work.boxed()))
+    }
+}
+
+impl<T: Send + 'static> Future for Finishing<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        // Taken out while it runs: what has panicked is not run again.
+        let Some(mut work) = self.0.take() else {
+            return Poll::Pending;
+        };
+        let polled = work.as_mut().poll(context);
+        if polled.is_pending() {
+            self.0 = Some(work);
+        }
+        polled
+    }
+}
+
+impl<T: Send + 'static> Drop for Finishing<T> {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
+}
+
 /// Whether the first byte comes in time: hyper's own time-out begins with it.
 async fn is_talking(socket: &TcpStream, patience: Duration) -> bool {
     matches!(timeout(patience, socket.peek(&mut [0])).await, Ok(Ok(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_begun_ends_though_nobody_waits_for_it() {
+        let (may_end, has_ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let mut work = Finishing::new({
+            let (may_end, has_ended) = (Arc::clone(&may_end), Arc::clone(&has_ended));
+            async move {
+                may_end.notified().await;
+                has_ended.notify_one();
+            }
+        });
+        assert!(futures_util::poll!(&mut work).is_pending());
+        drop(work);
+        may_end.notify_one();
+        timeout(Duration::from_secs(5), has_ended.notified())
+            .await
+            .expect("it ends");
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_or_panicked_does_not_run_again() {
+        assert_eq!(Finishing::new(async { 7 }).await, 7);
+        let runs_on = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&runs_on);
+        let mut work = Finishing::new(async move {
+            assert!(!seen.swap(true, Ordering::Relaxed), "the first poll panics");
+            panic!("on purpose");
+        });
+        assert!(AssertUnwindSafe(&mut work).catch_unwind().await.is_err());
+        assert!(work.0.is_none(), "nothing is left that a drop would run");
+        assert!(runs_on.load(Ordering::Relaxed));
+    }
 }

@@ -1,5 +1,5 @@
 //! What every adapter of the store must do, contention included: each case runs against each adapter, and is named
-//! `<adapter>::<port>::<case>`. What only one adapter can show stands in `only_sqlite` and `only_mongo`.
+//! `<adapter>::<port>::<case>`. What only one adapter can show stands in `only_sqlite`, `remembered` and `only_mongo`.
 //!
 //! A case gets a [`World`](harness::World): two openings of one new and empty store, as two processes would have them.
 //!
@@ -17,6 +17,7 @@ mod fault_proxy;
 
 mod accounts;
 mod audit;
+mod current;
 mod deks;
 mod documents;
 mod email_filter;
@@ -29,6 +30,8 @@ mod only_mongo;
 mod only_sqlite;
 mod probe;
 mod registrations;
+#[cfg(unix)]
+mod remembered;
 mod requests;
 mod sessions;
 mod shared;
@@ -66,6 +69,12 @@ conformance! {
         of_fifty_deletes_one_removes
         an_update_never_brings_a_removed_record_back
         an_abandoned_update_is_whole_or_not_at_all
+    }
+    current {
+        no_reader_falls_behind_what_was_answered
+        what_is_removed_or_put_back_is_seen_so_by_all
+        a_session_that_was_ended_elsewhere_is_over_here
+        a_data_key_that_was_destroyed_elsewhere_is_none_here
     }
     accounts {
         an_address_is_taken_once_in_either_slot

@@ -77,7 +77,7 @@ impl Installation {
             lanes: 1,
         };
         Self {
-            hasher: PasswordHasher::new(keyring.clone(), cheap, 4, 1000).expect("a hasher"),
+            hasher: PasswordHasher::new(keyring.clone(), cheap, 4, 1000),
             config,
             keks,
             keyring,

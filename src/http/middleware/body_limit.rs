@@ -65,6 +65,15 @@ impl<E: Endpoint> Endpoint for Limited<E> {
     type Output = E::Output;
 
     async fn call(&self, mut request: Request) -> Result<E::Output> {
+        if request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .is_none_or(|length| length == "0")
+            && !request.headers().contains_key(header::TRANSFER_ENCODING)
+        {
+            // No body (RFC 9112 section 6.3): there is nothing to wait for.
+            return self.inner.call(request).await;
+        }
         let announced = request
             .header(header::CONTENT_LENGTH)
             .and_then(|length| length.parse::<usize>().ok());

@@ -9,6 +9,7 @@
 //! [`Identity::spend`] ([`SignedIn`](crate::http::caller::SignedIn) does) before it asks the store.
 
 use std::{
+    net::IpAddr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -96,15 +97,18 @@ pub fn allowed(quota: Quota, spent: Spent) -> Result<(), Problem> {
 /// The client's address as limits count it.
 #[must_use]
 pub fn client(request: &Request) -> String {
-    let proxies = request.data::<TrustedProxies>();
-    subject(proxies.and_then(|proxies| proxies.client(request)))
+    subject(address(request))
+}
+
+fn address(request: &Request) -> Option<IpAddr> {
+    request.data::<TrustedProxies>()?.client(request)
 }
 
 /// The middleware of one route.
 #[derive(Clone, Debug)]
 pub struct LimitRate {
     /// The path under the user type.
-    pub path: String,
+    pub path: Arc<str>,
     /// The user type.
     pub user_type: UserType,
 }
@@ -130,10 +134,10 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let (population, client) = (Population::of(&request)?, client(&request));
+        let (population, address) = (Population::of(&request)?, address(&request));
         let spend = async |quota| {
             let LimitRate { path, user_type } = &self.route;
-            let spent = limits::spend(&population.core, user_type, path, &client, quota).await;
+            let spent = limits::spend(&population.core, user_type, path, &subject(address), quota).await;
             spent.map_err(Problem::from)
         };
         let quota = |limit| population.core.quota(&self.route.user_type, limit);

@@ -1,12 +1,15 @@
 //! Headers that every answer carries (OWASP secure headers).
 
-use poem::{Endpoint, IntoResponse, Middleware, Request, Response, http::HeaderValue, http::header};
+use poem::{
+    Endpoint, IntoResponse, Middleware, Request, Response,
+    http::{HeaderName, HeaderValue, header},
+};
 
 /// The middleware.
 #[derive(Clone, Debug)]
 pub struct SecurityHeaders {
     /// Of pages; every other answer has the strictest.
-    pub page_policy: String,
+    pub page_policy: HeaderValue,
     /// Whether browsers should come back by https only.
     pub is_https: bool,
 }
@@ -28,7 +31,22 @@ pub struct Secured<E> {
     headers: SecurityHeaders,
 }
 
-const STRICTEST: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const STRICTEST: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+
+/// What an answer gets unless it has its own.
+const FALLBACKS: [(HeaderName, HeaderValue); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    // Links carry tokens in their query.
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
 impl<E: Endpoint> Endpoint for Secured<E> {
     type Output = Response;
@@ -41,30 +59,20 @@ impl<E: Endpoint> Endpoint for Secured<E> {
         let is_page = response
             .content_type()
             .is_some_and(|text| text.starts_with("text/html"));
-        let policy = if is_page {
-            self.headers.page_policy.as_str()
-        } else {
-            STRICTEST
-        };
-        let mut fallbacks = vec![
-            (header::CONTENT_SECURITY_POLICY, policy),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::X_FRAME_OPTIONS, "DENY"),
-            // Links carry tokens in their query.
-            (header::REFERRER_POLICY, "no-referrer"),
-            (header::CACHE_CONTROL, "no-store"),
-            (
-                header::HeaderName::from_static("cross-origin-resource-policy"),
-                "same-origin",
-            ),
-        ];
-        if self.headers.is_https {
-            fallbacks.push((header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"));
-        }
-        for (name, value) in fallbacks {
-            if let (false, Ok(value)) = (response.headers().contains_key(&name), HeaderValue::from_str(value)) {
-                response.headers_mut().insert(name, value);
+        let headers = response.headers_mut();
+        headers.reserve(FALLBACKS.len() + 6);
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| {
+            if is_page {
+                self.headers.page_policy.clone()
+            } else {
+                STRICTEST
             }
+        });
+        for (name, value) in FALLBACKS {
+            headers.entry(name).or_insert(value);
+        }
+        if self.headers.is_https {
+            headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HTTPS_ONLY);
         }
         Ok(response)
     }

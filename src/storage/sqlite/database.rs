@@ -6,7 +6,10 @@
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,7 @@ use crate::storage::{
         errors::{is_busy, translate},
         file::DatabaseFile,
         migrate::migrate,
+        watch::{Version, Watch},
     },
 };
 
@@ -43,6 +47,7 @@ pub(super) struct Database {
     steps: &'static [&'static str],
     writer: SqlitePool,
     readers: SqlitePool,
+    watch: OnceLock<Watch>,
     /// The last write failed; set until one succeeds again.
     has_failed: AtomicBool,
 }
@@ -82,9 +87,11 @@ impl Database {
             writer: pool(1).connect_lazy_with(options.clone().journal_mode(SqliteJournalMode::Wal)),
             readers: pool(READERS).connect_lazy_with(options.read_only(true)),
             file,
+            watch: OnceLock::new(),
             has_failed: AtomicBool::new(false),
         };
         database.bounded(database.prepare()).await?;
+        let _ = database.watch.set(Watch::open(database.file.path()));
         Ok(database)
     }
 
@@ -148,6 +155,11 @@ impl Database {
         .await
     }
 
+    /// The state of the file right now, where that can be told.
+    pub(super) fn version(&self) -> Option<Version> {
+        self.watch.get()?.version()
+    }
+
     /// Ends `work` after the limit, whatever it waits for.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         timeout(LIMIT, work)
@@ -192,8 +204,19 @@ impl Database {
 
     /// Closes all connections; the last one of the last process folds the write-ahead log into the file.
     pub(super) async fn close(&self) {
+        if let Some(watch) = self.watch.get() {
+            watch.close();
+        }
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+#[cfg(test)]
+impl Database {
+    /// From then on nothing is read from the file.
+    pub(super) async fn close_readers(&self) {
+        self.readers.close().await;
     }
 }
 

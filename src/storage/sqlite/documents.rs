@@ -4,7 +4,7 @@
 //! every other writer; the unique indexes decide inserts. *Durable* and *current*: see
 //! [`database`](crate::storage::sqlite::database).
 
-use std::{marker::PhantomData, str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
@@ -15,6 +15,7 @@ use crate::{
         documents::{Documents, Inserted, Record, Ref, StoreError, Unique, Updated, Verdict},
         encoding::{decode, encode},
         sqlite::{
+            cache::Cache,
             database::{Database, Query},
             errors::is_duplicate,
         },
@@ -58,7 +59,7 @@ pub(super) struct Table<R> {
     find: Arc<str>,
     update: Arc<str>,
     delete: Arc<str>,
-    record: PhantomData<fn() -> R>,
+    cache: Option<Cache<R>>,
 }
 
 impl<R: Row> Table<R> {
@@ -80,7 +81,15 @@ impl<R: Row> Table<R> {
             )
             .into(),
             delete: format!("DELETE FROM {table} WHERE user_type = ? AND id = ?").into(),
-            record: PhantomData,
+            cache: None,
+        }
+    }
+
+    /// One whose records are remembered by their names, because most requests ask for some of them.
+    pub(super) fn remembering(database: &Arc<Database>) -> Self {
+        Self {
+            cache: Some(Cache::new()),
+            ..Self::new(database)
         }
     }
 
@@ -105,6 +114,11 @@ impl<R: Row> Table<R> {
     /// Whether a look-up finds nothing.
     pub(super) async fn is_none(&self, query: Query<'_>) -> Result<bool, StoreError> {
         Ok(self.database.read(query).await?.is_empty())
+    }
+
+    async fn read(&self, key: &Ref<R::Id>) -> Result<Option<R>, StoreError> {
+        let rows = self.database.read(bind_key(self.query(&self.find), key)).await?;
+        rows.first().map(|row| self.decode(key, row)).transpose()
     }
 
     fn decode(&self, key: &Ref<R::Id>, row: &SqliteRow) -> Result<R, StoreError> {
@@ -222,8 +236,20 @@ impl<R: Row> Documents<R> for Table<R> {
     }
 
     async fn find(&self, key: &Ref<R::Id>) -> Result<Option<R>, StoreError> {
-        let rows = self.database.read(bind_key(self.query(&self.find), key)).await?;
-        rows.first().map(|row| self.decode(key, row)).transpose()
+        // Taken before anything is read: see `cache`.
+        let version = self.cache.as_ref().and_then(|_| self.database.version());
+        let (Some(cache), Some(version)) = (&self.cache, version) else {
+            return self.read(key).await;
+        };
+        let name = key.to_string();
+        if let Some(record) = cache.get(&name, version) {
+            return Ok(Some(R::clone(&record)));
+        }
+        let record = self.read(key).await?;
+        if let Some(record) = &record {
+            cache.keep(name, version, Arc::new(record.clone()));
+        }
+        Ok(record)
     }
 
     async fn update(

@@ -4,7 +4,8 @@
 //! - *Durable*: WAL with `synchronous=FULL`; a commit is answered when it is on the disk.
 //! - *Atomic*: every change is one `BEGIN IMMEDIATE` transaction, which no other writer of any process can enter.
 //! - *Unique*: primary keys and unique indexes, checked in that transaction.
-//! - *Current*: a read sees the last commit of whatever process.
+//! - *Current*: a read sees the last commit of whatever process; what is remembered of an earlier one (`cache`) is used
+//!   only where there was no commit since.
 //! - *Bounded*: every operation ends within five seconds, waiting included.
 //!
 //! Several processes of one machine may open the folder; not a network file system, on which SQLite's locks do not
@@ -15,6 +16,7 @@
 
 mod accounts;
 mod audit;
+mod cache;
 mod candidates;
 mod database;
 mod deks;
@@ -27,6 +29,7 @@ mod migrate;
 mod registrations;
 mod requests;
 mod sessions;
+mod watch;
 
 use std::{path::Path, sync::Arc};
 
@@ -71,11 +74,11 @@ impl SqliteStores {
     #[must_use]
     pub fn stores(&self) -> Stores {
         Stores {
-            accounts: Arc::new(Table::new(&self.records)),
+            accounts: Arc::new(Table::remembering(&self.records)),
             registrations: Arc::new(Table::new(&self.records)),
-            deks: Arc::new(Table::new(&self.keys)),
+            deks: Arc::new(Table::remembering(&self.keys)),
             keyring: Arc::new(KeyringTable(Arc::clone(&self.keys))),
-            sessions: Arc::new(Table::new(&self.records)),
+            sessions: Arc::new(Table::remembering(&self.records)),
             requests: Arc::new(Table::new(&self.records)),
             audit: Arc::new(AuditTables(Arc::clone(&self.records))),
             heartbeats: Arc::new(HeartbeatTable(Arc::clone(&self.records))),
