@@ -1,5 +1,7 @@
 //! The server and its command line.
 
+mod commands;
+
 use std::{
     io::{self, Write as _},
     path::Path,
@@ -40,6 +42,9 @@ enum Command {
         /// Where, for example `http://127.0.0.1:8000/livez` (default: `/readyz` of `HTTP_ADDR`)
         url: Option<String>,
     },
+    /// Messages that were given up
+    #[command(subcommand)]
+    Outbox(commands::outbox::OutboxCommand),
     /// Key-encryption keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -112,6 +117,7 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
             let own = || health_check::own_url(config.http.address);
             health_check::ask(&url.clone().unwrap_or_else(own))?;
         }
+        Command::Outbox(command) => block_on(commands::outbox::run(&config, command))?,
         Command::Keys(KeysCommand::New { if_missing }) => {
             let path = &config.stores.kek_file;
             if *if_missing && path.exists() {

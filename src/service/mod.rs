@@ -12,6 +12,7 @@ pub mod authenticate;
 pub mod change_address;
 pub mod confirm;
 pub mod core;
+pub mod dead_letters;
 pub mod erase_account;
 pub mod failure;
 pub mod forget_password;

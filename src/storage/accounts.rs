@@ -16,6 +16,7 @@ use crate::{
         user_type::UserType,
     },
     storage::{
+        dead_letters::DeadLetters,
         documents::{Documents, Record, Ref, StoreError},
         outbox::{Outbox, OutboxEntry},
         profile::SealedProfile,
@@ -161,7 +162,7 @@ impl Record for AccountRecord {
 /// The port. Beside [`Documents`], an adapter MUST keep each of `email_ix_0`, `email_ix_1`, `username_ix_0` and
 /// `username_ix_1` unique within the user type, by one plain unique index each.
 #[async_trait]
-pub trait Accounts: Documents<AccountRecord> {
+pub trait Accounts: Documents<AccountRecord> + DeadLetters<AccountRecord> {
     /// The account that has one of the candidates in the slot it names.
     async fn find_by_email(
         &self,

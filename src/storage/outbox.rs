@@ -51,6 +51,9 @@ pub struct OutboxEntry {
     /// Until when a worker holds it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lease: Option<Timestamp>,
+    /// Why the last try failed, or why it is dead: a fixed phrase, for the operator.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
 }
 
 impl OutboxEntry {
@@ -67,7 +70,15 @@ impl OutboxEntry {
             attempt: 0,
             state: DeliveryState::Pending,
             lease: None,
+            reason: None,
         }
+    }
+
+    fn bury(&mut self, reason: &str) {
+        self.state = DeliveryState::Dead;
+        self.link = None;
+        self.lease = None;
+        self.reason = Some(reason.to_owned());
     }
 }
 
@@ -88,12 +99,35 @@ pub trait HandOver: Send + Sync + 'static {
     fn offer(&self, message: MessageRef);
 }
 
-/// The outbox of one record: entries by message id, and the earliest due time beside them, which is indexed.
+/// The outbox of one record: entries by message id, and beside them, indexed, the earliest due time and whether one is
+/// dead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outbox {
     #[serde(rename = "outbox")]
     entries: BTreeMap<String, OutboxEntry>,
     outbox_due: Timestamp,
+    #[serde(default)]
+    outbox_dead: bool,
+}
+
+/// A try that failed, and why: a fixed phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// Worth another try.
+    ForNow(&'static str),
+    /// Not worth another.
+    ForGood(&'static str),
+}
+
+/// What came of an operator's wish to have a dead message sent after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revived {
+    /// Due at once, as if it were new.
+    Due,
+    /// Its link or code is over, or about to be: it would lead nowhere.
+    TooLate,
+    /// It is not dead, or not there.
+    NotDead,
 }
 
 impl Default for Outbox {
@@ -101,6 +135,7 @@ impl Default for Outbox {
         Self {
             entries: BTreeMap::new(),
             outbox_due: Timestamp::NEVER,
+            outbox_dead: false,
         }
     }
 }
@@ -136,6 +171,56 @@ impl Outbox {
         self.outbox_due
     }
 
+    /// Whether a message is dead.
+    #[must_use]
+    pub fn has_dead(&self) -> bool {
+        self.outbox_dead
+    }
+
+    /// The dead messages.
+    pub fn dead(&self) -> impl Iterator<Item = (MessageId, &OutboxEntry)> {
+        let dead = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.state == DeliveryState::Dead);
+        dead.filter_map(|(id, entry)| Some((id.parse().ok()?, entry)))
+    }
+
+    /// Makes a dead message due at once. One that carries neither link nor code gets its whole useful life again; a link
+    /// or code keeps its own end.
+    pub fn revive(&mut self, id: &MessageId, now: Timestamp) -> Revived {
+        let dead = self.entries.get_mut(id.as_str());
+        let Some(entry) = dead.filter(|entry| entry.state == DeliveryState::Dead) else {
+            return Revived::NotDead;
+        };
+        if !entry.kind.is_of_use_until_sent() && now >= entry.expires_at {
+            return Revived::TooLate;
+        }
+        let renewed = if entry.kind.is_of_use_until_sent() {
+            now.plus(entry.kind.useful_for())
+        } else {
+            entry.expires_at
+        };
+        *entry = OutboxEntry {
+            due: now,
+            expires_at: renewed,
+            attempt: 0,
+            state: DeliveryState::Pending,
+            link: None,
+            lease: None,
+            reason: None,
+            ..entry.clone()
+        };
+        self.settle();
+        Revived::Due
+    }
+
+    /// Removes a dead message; `false` when it is not dead or not there.
+    pub fn drop_dead(&mut self, id: &MessageId) -> bool {
+        let is_dead = self.get(id).is_some_and(|entry| entry.state == DeliveryState::Dead);
+        is_dead && self.complete(id)
+    }
+
     /// A message.
     #[must_use]
     pub fn get(&self, id: &MessageId) -> Option<&OutboxEntry> {
@@ -145,6 +230,23 @@ impl Outbox {
     /// Ids of all messages.
     pub fn ids(&self) -> impl Iterator<Item = MessageId> {
         self.entries.keys().filter_map(|id| id.parse().ok())
+    }
+
+    /// Buries what can't be sent in time any more and nobody is sending; answers how many. Nobody else would: a worker
+    /// leaves what is past its time alone.
+    pub fn bury_late(&mut self, now: Timestamp) -> usize {
+        let is_late = |entry: &OutboxEntry| {
+            let is_held = entry.lease.is_some_and(|until| now < until);
+            entry.state == DeliveryState::Pending && now >= entry.expires_at && !is_held
+        };
+        let mut buried = 0;
+        for entry in self.entries.values_mut().filter(|entry| is_late(entry)) {
+            let reason = entry.reason.take();
+            entry.bury(reason.as_deref().unwrap_or("its time was over before it could be sent"));
+            buried += 1;
+        }
+        self.settle();
+        buried
     }
 
     /// Moves every message that is due to 60 s on and names it: the caller that stored this pushes them.
@@ -195,7 +297,7 @@ impl Outbox {
             .filter(|entry| entry.state == DeliveryState::Sending && entry.lease.is_none_or(|until| now >= until));
         let found = interrupted.is_some();
         if let Some(entry) = interrupted {
-            entry.state = DeliveryState::Dead;
+            entry.bury("its worker stopped while sending: whether it left, nobody knows");
         }
         self.settle();
         found
@@ -209,15 +311,16 @@ impl Outbox {
     }
 
     /// Puts a message back after a failure; past its useful life, or for good, it is dead. Tells which.
-    pub fn fail(&mut self, id: &MessageId, now: Timestamp, jitter: u8, is_final: bool) -> Option<DeliveryState> {
+    pub fn fail(&mut self, id: &MessageId, now: Timestamp, jitter: u8, failure: Failed) -> Option<DeliveryState> {
+        let (Failed::ForNow(reason) | Failed::ForGood(reason)) = failure;
         let entry = self.entries.get_mut(id.as_str())?;
         entry.attempt = entry.attempt.saturating_add(1);
         entry.lease = None;
         entry.due = now.plus(back_off(entry.attempt, jitter));
         entry.state = DeliveryState::Pending;
-        if is_final || entry.due >= entry.expires_at {
-            entry.state = DeliveryState::Dead;
-            entry.link = None;
+        entry.reason = Some(reason.to_owned());
+        if matches!(failure, Failed::ForGood(_)) || entry.due >= entry.expires_at {
+            entry.bury(reason);
         }
         let state = entry.state;
         self.settle();
@@ -232,6 +335,7 @@ impl Outbox {
             .map(|entry| entry.due)
             .min()
             .unwrap_or(Timestamp::NEVER);
+        self.outbox_dead = self.entries.values().any(|entry| entry.state == DeliveryState::Dead);
     }
 }
 
@@ -273,10 +377,16 @@ mod tests {
     #[test]
     fn a_failure_is_tried_again_inside_the_useful_life_only() {
         let mut outbox = outbox();
-        assert_eq!(outbox.fail(&id(1), NOW, 0, false), Some(DeliveryState::Pending));
+        assert_eq!(
+            outbox.fail(&id(1), NOW, 0, Failed::ForNow("away")),
+            Some(DeliveryState::Pending)
+        );
         assert_eq!(outbox.due(), NOW.plus(Duration::from_secs(2)));
         let end = NOW.plus(MessageKind::ConfirmAddress.useful_for());
-        assert_eq!(outbox.fail(&id(1), end, 0, false), Some(DeliveryState::Dead));
+        assert_eq!(
+            outbox.fail(&id(1), end, 0, Failed::ForNow("away")),
+            Some(DeliveryState::Dead)
+        );
         assert_eq!(outbox.due(), Timestamp::NEVER);
         assert!(outbox.take(&id(1), NOW).is_none());
         assert!(outbox.get(&id(1)).is_some(), "a dead letter stays for the operator");
@@ -287,7 +397,7 @@ mod tests {
         let mut outbox = outbox();
         outbox.push(&id(2), OutboxEntry::new(MessageKind::Welcome, NOW));
         outbox.push(&id(3), OutboxEntry::new(MessageKind::ConfirmAddress, NOW));
-        outbox.fail(&id(3), NOW, 0, true);
+        outbox.fail(&id(3), NOW, 0, Failed::ForGood("refused"));
         for _ in 0..2 {
             outbox.replace(&id(4), OutboxEntry::new(MessageKind::ConfirmAddress, NOW));
             let left: Vec<MessageId> = outbox.ids().collect();
@@ -297,6 +407,46 @@ mod tests {
                 "another kind, a dead letter, and the newest"
             );
         }
+    }
+
+    #[test]
+    fn a_message_past_its_time_is_buried_and_not_handed_over_for_ever() {
+        let mut outbox = outbox();
+        let end = NOW.plus(MessageKind::Welcome.useful_for());
+        assert_eq!(outbox.bury_late(Timestamp::from_millis(end.as_millis() - 1)), 0);
+        outbox.take(&id(1), Timestamp::from_millis(end.as_millis() - 1));
+        assert_eq!(outbox.bury_late(end), 0, "a worker has it");
+        assert_eq!(outbox.bury_late(end.plus(LEASE)), 1);
+        assert_eq!(outbox.due(), Timestamp::NEVER);
+        assert!(outbox.has_dead());
+        let reasons: Vec<_> = outbox.dead().map(|(_, entry)| entry.reason.clone()).collect();
+        assert_eq!(reasons, [Some("its time was over before it could be sent".to_owned())]);
+    }
+
+    #[test]
+    fn a_dead_letter_is_revived_unless_its_link_is_over() {
+        for (kind, is_late_of_use) in [(MessageKind::Welcome, true), (MessageKind::ResetPassword, false)] {
+            let mut outbox = Outbox::with(&id(1), OutboxEntry::new(kind, NOW));
+            assert_eq!(outbox.revive(&id(1), NOW), Revived::NotDead, "it lives");
+            outbox.fail(&id(1), NOW, 0, Failed::ForGood("refused"));
+            assert!(outbox.has_dead());
+            let soon = Timestamp::from_millis(NOW.as_millis() + 1);
+            assert_eq!(outbox.clone().revive(&id(1), soon), Revived::Due);
+            let late = NOW.plus(kind.useful_for());
+            let expected = if is_late_of_use { Revived::Due } else { Revived::TooLate };
+            assert_eq!(outbox.revive(&id(1), late), expected, "{kind:?}");
+            assert_eq!(outbox.has_dead(), !is_late_of_use);
+            assert_eq!(outbox.take(&id(1), late).is_some(), is_late_of_use, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_dead_letter_is_dropped() {
+        let mut outbox = outbox();
+        assert!(!outbox.drop_dead(&id(1)));
+        outbox.fail(&id(1), NOW, 0, Failed::ForGood("refused"));
+        assert!(outbox.drop_dead(&id(1)));
+        assert_eq!(outbox, Outbox::default());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{
     crypto::{field::RequestAddress, sealed::Sealed},
     domain::{clock::Timestamp, ids::MessageId, user_type::UserType},
     storage::{
+        dead_letters::DeadLetters,
         documents::{Documents, Record, Ref, StoreError},
         outbox::Outbox,
     },
@@ -50,7 +51,7 @@ impl Record for RequestRecord {
 
 /// The port. Only the id is unique.
 #[async_trait]
-pub trait Requests: Documents<RequestRecord> {
+pub trait Requests: Documents<RequestRecord> + DeadLetters<RequestRecord> {
     /// Requests due at `now`, longest due first, at most `limit`.
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<MessageId>, StoreError>;
     /// Requests past their end at `now`, at most `limit`.

@@ -14,6 +14,7 @@ mod records;
 
 mod accounts;
 mod audit;
+mod dead_letters;
 mod deks;
 mod documents;
 mod half_a_folder;
@@ -21,6 +22,7 @@ mod harness;
 mod heartbeats;
 mod keyring;
 mod only_mongo;
+mod only_mongo_indexes;
 #[cfg(unix)]
 mod only_sqlite;
 mod probe;
@@ -105,6 +107,10 @@ conformance! {
     requests {
         due_requests_are_listed_longest_due_first
         expired_requests_are_listed
+    }
+    dead_letters {
+        dead_letters_are_paged_by_id
+        of_fifty_retries_of_one_letter_one_makes_it_due
     }
     audit {
         entries_come_back_as_they_were

@@ -14,6 +14,7 @@ use sealgate::{
         Documents, Inserted, Probe, Record, Ref, StoreError, Stores, Updated, Verdict,
         accounts::{AccountRecord, Accounts},
         audit::{AuditRecord, AuditStore, CheckpointRecord},
+        dead_letters::{DeadLetters, HoldsOutbox},
         deks::Deks,
         heartbeats::{HeartbeatRecord, Heartbeats},
         keyring::{KeyringRecord, KeyringStore},
@@ -74,6 +75,18 @@ impl<R: Record, P: Documents<R> + ?Sized> Documents<R> for Faulty<P> {
     async fn delete(&self, key: &Ref<R::Id>) -> Result<bool, StoreError> {
         let what = format!("{}.delete", R::NAME);
         self.faults.write(what, self.inner.delete(key)).await
+    }
+}
+
+#[async_trait]
+impl<R: HoldsOutbox, P: DeadLetters<R> + ?Sized> DeadLetters<R> for Faulty<P> {
+    async fn with_dead(
+        &self,
+        user_type: &UserType,
+        after: Option<&R::Id>,
+        limit: u32,
+    ) -> Result<Vec<R::Id>, StoreError> {
+        self.faults.read(self.inner.with_dead(user_type, after, limit)).await
     }
 }
 

@@ -12,10 +12,12 @@ mod client;
 mod installation;
 mod outbox;
 mod processes;
+mod smtp;
 mod stores;
 mod waiting;
 
 mod commands;
+mod dead_letters;
 mod delivery;
 mod demo;
 mod edge;

@@ -16,8 +16,9 @@ use crate::{
         documents::{Documents, Inserted, Record, Ref, StoreError, Unique, Updated, Verdict},
         encoding,
         mongo::{
-            collection::{Index, Listing, RawCollection, Replaced},
+            collection::{Listing, RawCollection, Replaced},
             connection::{Connection, Deadline},
+            indexes::Index,
         },
     },
 };
@@ -56,15 +57,8 @@ impl<R: Stored> Collections<R> {
         &self.connection
     }
 
-    /// Makes the indexes that are missing.
-    pub(super) async fn ensure_indexes(&self) -> Result<(), StoreError> {
-        for collection in self.all() {
-            collection.ensure_indexes(R::INDEXES).await?;
-        }
-        Ok(())
-    }
-
-    fn all(&self) -> Vec<RawCollection> {
+    /// Its collections, all of them.
+    pub(super) fn all(&self) -> Vec<RawCollection> {
         if !R::IS_PER_USER_TYPE {
             return vec![self.named(R::NAME)];
         }
@@ -206,7 +200,7 @@ impl<R: Stored> Documents<R> for Collections<R> {
         let key = record.key();
         let collection = self.of(&key.user_type)?;
         let document = encode(R::NAME, key.id.as_str(), record)?;
-        let deadline = Deadline::start();
+        let deadline = collection.deadline();
         let mut attempt = 0;
         loop {
             if collection.insert_one(document.clone(), deadline).await? {
@@ -223,7 +217,7 @@ impl<R: Stored> Documents<R> for Collections<R> {
 
     async fn find(&self, key: &Ref<R::Id>) -> Result<Option<R>, StoreError> {
         let collection = self.of(&key.user_type)?;
-        let found = collection.find_one(by_key(key), None, Deadline::start()).await?;
+        let found = collection.find_one(by_key(key), None, collection.deadline()).await?;
         found.map(|document| decode(R::NAME, &document)).transpose()
     }
 
@@ -233,7 +227,7 @@ impl<R: Stored> Documents<R> for Collections<R> {
         decide: &mut (dyn for<'r> FnMut(&'r mut R) -> Verdict + Send),
     ) -> Result<Updated, StoreError> {
         let collection = self.of(&key.user_type)?;
-        let deadline = Deadline::start();
+        let deadline = collection.deadline();
         let mut attempt = 0;
         let mut turn = None;
         loop {
@@ -270,8 +264,7 @@ impl<R: Stored> Documents<R> for Collections<R> {
     }
 
     async fn delete(&self, key: &Ref<R::Id>) -> Result<bool, StoreError> {
-        self.of(&key.user_type)?
-            .delete_one(by_key(key), Deadline::start())
-            .await
+        let collection = self.of(&key.user_type)?;
+        collection.delete_one(by_key(key), collection.deadline()).await
     }
 }

@@ -17,6 +17,7 @@ mod accounts;
 mod audit;
 mod candidates;
 mod database;
+mod dead_letters;
 mod deks;
 mod documents;
 mod errors;

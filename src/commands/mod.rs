@@ -1,0 +1,3 @@
+//! The operator's commands that work on the stores, one a file.
+
+pub(crate) mod outbox;
