@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use sealgate::storage::{
-    Change, Changed, Documents, Record, Ref, change,
+    Change, Changed, Documents, Ref, change,
     dead_letters::{DeadLetters, HoldsOutbox},
     outbox::Revived,
     registrations::RegistrationRecord,
@@ -39,12 +39,13 @@ where
     // Sent after all, or removed: not dead any more.
     let key = |id: &R::Id| Ref::new(&user_type("User1"), id.clone());
     let message = |record: &R| record.outbox().dead().map(|(id, _)| id).next();
-    let revived = change(port, &key(&ids[0]), |record: &mut R| {
+    let (first, third) = (key(&ids[0]), key(&ids[2]));
+    let revived = change(port, &first, |record: &mut R| {
         let message = message(record).expect("a dead letter");
         Change::Store(record.outbox_mut().revive(&message, NOW))
     });
     assert_eq!(revived.await.expect("answers"), Changed::Stored(Revived::Due));
-    let dropped = change(port, &key(&ids[2]), |record: &mut R| {
+    let dropped = change(port, &third, |record: &mut R| {
         let message = message(record).expect("a dead letter");
         Change::Store(record.outbox_mut().drop_dead(&message))
     });

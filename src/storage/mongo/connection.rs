@@ -31,6 +31,7 @@ use crate::{
             errors::{is_refusal, translate},
             turns::Turns,
         },
+        schema::{Schema, Schemas},
     },
 };
 
@@ -134,6 +135,7 @@ pub(super) struct Connection {
     operations: Operations,
     turns: Arc<Turns>,
     user_types: Vec<UserType>,
+    schemas: Schemas,
 }
 
 impl fmt::Debug for Connection {
@@ -167,6 +169,7 @@ impl Connection {
             lists: database(&options.database, preferred.as_ref().unwrap_or(&primary)),
             keys: database(&options.keys_database, &primary),
             user_types: options.user_types.clone(),
+            schemas: options.schemas.clone(),
             operations,
             turns: Arc::new(Turns::new()),
             client,
@@ -176,6 +179,11 @@ impl Connection {
     /// Configured user types.
     pub(super) fn user_types(&self) -> &[UserType] {
         &self.user_types
+    }
+
+    /// The versions of a record.
+    pub(super) fn schema(&self, record: &str) -> Schema {
+        self.schemas.of(record)
     }
 
     /// Where those who change the same record queue.
@@ -221,10 +229,16 @@ impl Connection {
     /// Whether the server is neither of a replica set nor a router before several.
     pub(super) async fn is_standalone(&self) -> Result<bool, StoreError> {
         let admin = self.client.database("admin");
-        let hello = async move { admin.run_command(doc! { "hello": 1 }).await };
+        let ask = async move {
+            match admin.run_command(doc! { "hello": 1 }).await {
+                // Its name before MongoDB 5.
+                Err(error) if is_refusal(&error) => admin.run_command(doc! { "isMaster": 1 }).await,
+                said => said,
+            }
+        };
         let said = self
             .operations
-            .run("MONGO_URL", self.operations.deadline(), hello)
+            .run("MONGO_URL", self.operations.deadline(), ask)
             .await?;
         Ok(!said.contains_key("setName") && !said.get_str("msg").is_ok_and(|msg| msg == "isdbgrid"))
     }
