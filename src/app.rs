@@ -160,6 +160,11 @@ impl Foundation {
         })
     }
 
+    /// Ends what is under way and closes the stores.
+    pub async fn close(self) {
+        self.opened.close().await;
+    }
+
     /// What delivers messages, from the configuration.
     pub fn deliverer(&self, config: &Config) -> anyhow::Result<Arc<Deliverer>> {
         Ok(Arc::new(Deliverer {

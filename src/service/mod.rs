@@ -20,6 +20,8 @@ pub mod fresh;
 pub mod idempotency;
 pub mod keyring;
 pub mod limits;
+pub mod make_admin;
+pub mod migrate;
 pub mod phone_codes;
 pub mod profile;
 pub mod refresh;

@@ -157,6 +157,12 @@ impl Record for AccountRecord {
     fn set_rev(&mut self, rev: u64) {
         self.rev = rev;
     }
+    fn schema(&self) -> u16 {
+        self.schema
+    }
+    fn set_schema(&mut self, schema: u16) {
+        self.schema = schema;
+    }
 }
 
 /// The port. Beside [`Documents`], an adapter MUST keep each of `email_ix_0`, `email_ix_1`, `username_ix_0` and

@@ -30,6 +30,7 @@ pub mod outbox;
 pub mod profile;
 pub mod registrations;
 pub mod requests;
+pub mod schema;
 pub mod sessions;
 
 #[cfg(feature = "mongo")]
@@ -45,7 +46,7 @@ use async_trait::async_trait;
 
 pub use documents::{Change, Changed, Documents, Inserted, Record, Ref, StoreError, Unique, Updated, Verdict, change};
 
-/// The version of the records' shape; every record carries the one it was written with.
+/// The version that new records are made with. Every record carries the one it was written with ([`schema`]).
 pub const SCHEMA: u16 = 1;
 
 /// Whether the store can be used right now.

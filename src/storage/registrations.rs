@@ -87,6 +87,12 @@ impl Record for RegistrationRecord {
     fn set_rev(&mut self, rev: u64) {
         self.rev = rev;
     }
+    fn schema(&self) -> u16 {
+        self.schema
+    }
+    fn set_schema(&mut self, schema: u16) {
+        self.schema = schema;
+    }
 }
 
 /// The port. Nothing but the id is unique.

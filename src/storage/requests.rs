@@ -47,6 +47,12 @@ impl Record for RequestRecord {
     fn set_rev(&mut self, rev: u64) {
         self.rev = rev;
     }
+    fn schema(&self) -> u16 {
+        self.schema
+    }
+    fn set_schema(&mut self, schema: u16) {
+        self.schema = schema;
+    }
 }
 
 /// The port. Only the id is unique.

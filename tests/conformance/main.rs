@@ -28,6 +28,7 @@ mod only_sqlite;
 mod probe;
 mod registrations;
 mod requests;
+mod schemas;
 mod sessions;
 mod shared;
 

@@ -20,6 +20,7 @@ use sealgate::{
         keyring::{KeyringRecord, KeyringStore},
         registrations::{RegistrationRecord, Registrations},
         requests::Requests,
+        schema::Schema,
         sessions::{SessionRecord, Sessions},
     },
 };
@@ -75,6 +76,19 @@ impl<R: Record, P: Documents<R> + ?Sized> Documents<R> for Faulty<P> {
     async fn delete(&self, key: &Ref<R::Id>) -> Result<bool, StoreError> {
         let what = format!("{}.delete", R::NAME);
         self.faults.write(what, self.inner.delete(key)).await
+    }
+
+    fn schema(&self) -> Schema {
+        self.inner.schema()
+    }
+
+    async fn versions(
+        &self,
+        user_type: &UserType,
+        after: Option<&R::Id>,
+        limit: u32,
+    ) -> Result<Vec<(R::Id, u16)>, StoreError> {
+        self.faults.read(self.inner.versions(user_type, after, limit)).await
     }
 }
 

@@ -23,6 +23,7 @@ mod demo;
 mod edge;
 mod health;
 mod logging;
+mod operator;
 mod starting;
 mod stopping;
 mod walk;

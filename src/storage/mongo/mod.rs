@@ -58,6 +58,7 @@ use crate::{
         },
         registrations::RegistrationRecord,
         requests::RequestRecord,
+        schema::Schemas,
         sessions::SessionRecord,
     },
 };
@@ -79,6 +80,8 @@ pub struct MongoOptions {
     pub connect_timeout: Duration,
     /// How long one operation may take, all its tries and waits included.
     pub operation_timeout: Duration,
+    /// The versions of the records.
+    pub schemas: Schemas,
     /// Connections to one server; none is what the URL says, or 50.
     pub max_pool: Option<u32>,
     /// Connections that are kept open; none likewise, or 0.
@@ -97,6 +100,7 @@ impl MongoOptions {
             server_selection_timeout: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(2),
             operation_timeout: Duration::from_secs(5),
+            schemas: Schemas::current(),
             max_pool: None,
             min_pool: None,
         }

@@ -35,6 +35,7 @@ use async_trait::async_trait;
 
 use crate::storage::{
     Probe, StoreError, Stores,
+    schema::Schemas,
     sqlite::{
         audit::AuditTables, database::Database, documents::Table, heartbeats::HeartbeatTable, keyring::KeyringTable,
     },
@@ -50,11 +51,17 @@ pub const KEYS_FILE: &str = "keys.db";
 pub struct SqliteStores {
     records: Arc<Database>,
     keys: Arc<Database>,
+    schemas: Schemas,
 }
 
 /// Opens the store in `folder`, making folder and files where they are missing and bringing their tables up to date.
 /// Files of a newer version are refused.
 pub async fn open(folder: &Path) -> Result<SqliteStores, StoreError> {
+    open_with(folder, Schemas::current()).await
+}
+
+/// The same with other versions of the records.
+pub async fn open_with(folder: &Path, schemas: Schemas) -> Result<SqliteStores, StoreError> {
     // The records' file is made first: keys without records are what a wrong mount or half a back-up leaves.
     if folder.join(KEYS_FILE).exists() && !folder.join(RECORDS_FILE).exists() {
         return Err(StoreError::Unavailable(format!(
@@ -64,6 +71,7 @@ pub async fn open(folder: &Path) -> Result<SqliteStores, StoreError> {
     Ok(SqliteStores {
         records: Arc::new(Database::open(folder, RECORDS_FILE, migrate::RECORDS, false).await?),
         keys: Arc::new(Database::open(folder, KEYS_FILE, migrate::KEYS, true).await?),
+        schemas,
     })
 }
 
@@ -72,12 +80,12 @@ impl SqliteStores {
     #[must_use]
     pub fn stores(&self) -> Stores {
         Stores {
-            accounts: Arc::new(Table::new(&self.records)),
-            registrations: Arc::new(Table::new(&self.records)),
-            deks: Arc::new(Table::new(&self.keys)),
+            accounts: Arc::new(Table::new(&self.records, &self.schemas)),
+            registrations: Arc::new(Table::new(&self.records, &self.schemas)),
+            deks: Arc::new(Table::new(&self.keys, &self.schemas)),
             keyring: Arc::new(KeyringTable(Arc::clone(&self.keys))),
-            sessions: Arc::new(Table::new(&self.records)),
-            requests: Arc::new(Table::new(&self.records)),
+            sessions: Arc::new(Table::new(&self.records, &self.schemas)),
+            requests: Arc::new(Table::new(&self.records, &self.schemas)),
             audit: Arc::new(AuditTables(Arc::clone(&self.records))),
             heartbeats: Arc::new(HeartbeatTable(Arc::clone(&self.records))),
             probe: Arc::new(self.clone()),
