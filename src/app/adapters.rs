@@ -121,7 +121,7 @@ impl Opened {
         Ok(match self {
             Self::Production(opened) => {
                 let (connection, name) = opened.redis.for_queue().await?;
-                Arc::new(RedisQueue::new(connection, &name))
+                Arc::new(RedisQueue::new(connection, &name, config.worker.keep_finished))
             }
             Self::Embedded(_) | Self::Given(_) => Arc::new(SqliteQueue::open(&config.stores.data_dir).await?),
         })

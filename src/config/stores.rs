@@ -112,7 +112,7 @@ fn number(reader: &mut Reader<'_>, variable: &str, bounds: RangeInclusive<u32>) 
 pub struct RedisConfig {
     /// `redis://` or `rediss://`; holds a password.
     pub url: Private,
-    /// A certificate authority beside those of the system, as PEM.
+    /// The certificate authority of `rediss://`, as PEM, in place of those of the system.
     pub authority: Option<Vec<u8>>,
     /// What key names begin with.
     pub prefix: String,
@@ -161,6 +161,10 @@ impl RedisConfig {
             }
             (None, None) => return None,
         };
+        if authority.is_some() && !url.expose().starts_with("rediss://") {
+            let mend = "Write rediss:// for TLS, or take REDIS_CA_FILE out";
+            reader.report("REDIS_CA_FILE", "is set, but REDIS_URL does not ask for TLS", mend);
+        }
         Some(Self {
             url,
             authority,

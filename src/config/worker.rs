@@ -15,8 +15,10 @@ pub struct WorkerConfig {
     pub poll_period: Duration,
     /// How often a worker says that it lives.
     pub heartbeat_period: Duration,
-    /// How often leftovers are swept.
+    /// How often leftovers are swept, finished jobs among them.
     pub sweep_period: Duration,
+    /// For how long finished jobs are kept in Redis: long enough to be looked at.
+    pub keep_finished: Duration,
 }
 
 impl Default for WorkerConfig {
@@ -27,6 +29,7 @@ impl Default for WorkerConfig {
             poll_period: Duration::from_millis(250),
             heartbeat_period: Duration::from_secs(10),
             sweep_period: Duration::from_mins(1),
+            keep_finished: Duration::from_mins(10),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A mail server of the tests: it takes mails, or refuses every address for good, as it is told.
+//! A mail server of the tests: it takes mails, refuses every address for good, or says nothing, as it is told.
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 
 use tokio::{
@@ -15,41 +15,56 @@ use tokio::{
 #[derive(Debug)]
 pub(crate) struct MailServer {
     pub(crate) port: String,
-    refuses: Arc<AtomicBool>,
-    taken: Arc<Mutex<Vec<String>>>,
+    state: Arc<State>,
     task: JoinHandle<()>,
 }
+
+#[derive(Debug, Default)]
+struct State {
+    does: AtomicU8,
+    asked: AtomicUsize,
+    taken: Mutex<Vec<String>>,
+}
+
+const REFUSES: u8 = 0;
+const ACCEPTS: u8 = 1;
+const HANGS: u8 = 2;
 
 impl MailServer {
     /// One that refuses.
     pub(crate) async fn refusing() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port().to_string();
-        let (refuses, taken) = (Arc::new(AtomicBool::new(true)), Arc::<Mutex<Vec<String>>>::default());
+        let state = Arc::<State>::default();
         let task = tokio::spawn({
-            let (refuses, taken) = (Arc::clone(&refuses), Arc::clone(&taken));
+            let state = Arc::clone(&state);
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(converse(stream, Arc::clone(&refuses), Arc::clone(&taken)));
+                    tokio::spawn(converse(stream, Arc::clone(&state)));
                 }
             }
         });
-        Self {
-            port,
-            refuses,
-            taken,
-            task,
-        }
+        Self { port, state, task }
     }
 
     /// From now on it takes every mail.
     pub(crate) fn accept(&self) {
-        self.refuses.store(false, Ordering::SeqCst);
+        self.state.does.store(ACCEPTS, Ordering::SeqCst);
+    }
+
+    /// From now on it does not answer whoever names an address.
+    pub(crate) fn hang(&self) {
+        self.state.does.store(HANGS, Ordering::SeqCst);
+    }
+
+    /// How often an address was named.
+    pub(crate) fn asked(&self) -> usize {
+        self.state.asked.load(Ordering::SeqCst)
     }
 
     /// The mails it took, as they came.
     pub(crate) fn taken(&self) -> Vec<String> {
-        self.taken.lock().expect("whole").clone()
+        self.state.taken.lock().expect("whole").clone()
     }
 }
 
@@ -59,14 +74,21 @@ impl Drop for MailServer {
     }
 }
 
-async fn converse(stream: TcpStream, refuses: Arc<AtomicBool>, taken: Arc<Mutex<Vec<String>>>) -> Option<()> {
+async fn converse(stream: TcpStream, state: Arc<State>) -> Option<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     write.write_all(b"220 mail.test\r\n").await.ok()?;
     loop {
         let line = lines.next_line().await.ok()??;
         let answer: &[u8] = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
-            "RCPT" if refuses.load(Ordering::SeqCst) => b"550 5.1.1 nobody here\r\n",
+            "RCPT" => {
+                state.asked.fetch_add(1, Ordering::SeqCst);
+                match state.does.load(Ordering::SeqCst) {
+                    REFUSES => b"550 5.1.1 nobody here\r\n",
+                    HANGS => std::future::pending().await,
+                    _ => b"250 ok\r\n",
+                }
+            }
             "DATA" => {
                 write.write_all(b"354 go on\r\n").await.ok()?;
                 let mut mail = String::new();
@@ -78,7 +100,7 @@ async fn converse(stream: TcpStream, refuses: Arc<AtomicBool>, taken: Arc<Mutex<
                     mail.push_str(&line);
                     mail.push('\n');
                 }
-                taken.lock().expect("whole").push(mail);
+                state.taken.lock().expect("whole").push(mail);
                 b"250 taken\r\n"
             }
             "QUIT" => {
