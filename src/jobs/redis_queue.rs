@@ -44,7 +44,8 @@ impl RedisQueue {
             .queue(name)
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(MISSED_HEARTBEATS)
-            .persist_results(false)
+            // Without results apalis acknowledges nothing: every job would stay, and come back with the next worker.
+            .persist_results(true)
             .emit_events(false);
         let storage = RedisStorage::new(connection.clone()).with_config(config);
         Self {
