@@ -5,6 +5,8 @@
 
 mod adapters;
 
+pub(crate) use self::adapters::examine_indexes;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
@@ -60,6 +62,33 @@ impl Default for World {
     }
 }
 
+/// The stores alone, for an operator's commands: no keys, no queue.
+pub struct OpenStores(Opened);
+
+impl OpenStores {
+    /// Opens them as a server or worker beside would.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self(Opened::open(config, None).await?))
+    }
+
+    /// The ports.
+    #[must_use]
+    pub fn stores(&self) -> Stores {
+        self.0.stores()
+    }
+
+    /// Ends what is under way.
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+impl std::fmt::Debug for OpenStores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OpenStores")
+    }
+}
+
 /// What server and worker have in common.
 pub struct Foundation {
     /// The service.
@@ -68,6 +97,8 @@ pub struct Foundation {
     pub queue: Arc<dyn WorkQueue>,
     /// What is wrong with a store's settings, with its mend, though everything works.
     pub misconfiguration: Option<String>,
+    /// What could be safer, with its mend.
+    pub warning: Option<String>,
     keks: Arc<dyn KekProvider>,
     handed: Receiver<MessageRef>,
     filter: Filter,
@@ -109,18 +140,25 @@ impl Foundation {
         });
         let queue = opened.queue(config).await?;
         let misconfiguration = opened.misconfiguration().await?;
-        if let Some(problem) = &misconfiguration {
+        let warning = opened.warning().await?;
+        for problem in misconfiguration.iter().chain(&warning) {
             tracing::warn!("{problem}");
         }
         Ok(Self {
             core,
             queue,
             misconfiguration,
+            warning,
             keks,
             handed,
             filter,
             opened,
         })
+    }
+
+    /// Ends what is under way and closes the stores.
+    pub async fn close(self) {
+        self.opened.close().await;
     }
 
     /// What delivers messages, from the configuration.

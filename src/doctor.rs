@@ -4,7 +4,7 @@
 use std::{fmt, path::Path};
 
 use crate::{
-    app::{Foundation, World},
+    app::{Foundation, World, examine_indexes},
     config::{Config, sms::SmsConfig},
     domain::user_type::UserType,
     templates::Templates,
@@ -15,13 +15,30 @@ use crate::{
 pub struct Finding {
     what: &'static str,
     problem: Option<String>,
+    is_warning: bool,
 }
 
 impl Finding {
-    /// Whether there is nothing to mend.
+    fn new(what: &'static str, problem: Option<String>) -> Self {
+        Self {
+            what,
+            problem,
+            is_warning: false,
+        }
+    }
+
+    fn warning(what: &'static str, problem: String) -> Self {
+        Self {
+            what,
+            problem: Some(problem),
+            is_warning: true,
+        }
+    }
+
+    /// Whether there is nothing that has to be mended.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.problem.is_none()
+        self.is_warning || self.problem.is_none()
     }
 }
 
@@ -29,6 +46,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
             None => write!(f, "ok  {}", self.what),
+            Some(problem) if self.is_warning => write!(f, "!   {}: {problem}", self.what),
             Some(problem) => write!(f, "!!  {}: {problem}", self.what),
         }
     }
@@ -36,10 +54,11 @@ impl fmt::Display for Finding {
 
 /// Examines a configuration that was read without a mistake.
 pub async fn examine(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![Finding {
-        what: "configuration",
-        problem: None,
-    }];
+    let mut findings = vec![Finding::new("configuration", None)];
+    // Before the store is opened, which makes what is missing.
+    // One that can't be asked is told of below, with the stores.
+    let indexes = examine_indexes(config).await.unwrap_or_default();
+    findings.extend(indexes.into_iter().map(|problem| Finding::warning("indexes", problem)));
     let opened = Foundation::open(config, World::default()).await;
     let stores = match &opened {
         Ok(foundation) => foundation
@@ -51,29 +70,19 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             .map_err(|error| format!("{error}")),
         Err(error) => Err(format!("{error:#}")),
     };
-    findings.push(Finding {
-        what: "stores and keys",
-        problem: stores.err(),
-    });
+    findings.push(Finding::new("stores and keys", stores.err()));
     if let Ok(foundation) = &opened {
         if let Some(problem) = &foundation.misconfiguration {
-            findings.push(Finding {
-                what: "settings of the stores",
-                problem: Some(problem.clone()),
-            });
+            findings.push(Finding::new("settings of the stores", Some(problem.clone())));
         }
+        let warning = foundation.warning.clone();
+        findings.extend(warning.map(|problem| Finding::warning("database", problem)));
         findings.extend(examine_providers(config, foundation).await);
     }
     if config.mail.smtp.is_none() || matches!(config.sms, SmsConfig::Directory) {
-        findings.push(Finding {
-            what: "outbox directory",
-            problem: unwritable(&config.mail.directory),
-        });
+        findings.push(Finding::new("outbox directory", unwritable(&config.mail.directory)));
     }
-    findings.push(Finding {
-        what: "templates",
-        problem: unrenderable(config),
-    });
+    findings.push(Finding::new("templates", unrenderable(config)));
     findings
 }
 
@@ -82,21 +91,12 @@ async fn examine_providers(config: &Config, foundation: &Foundation) -> Vec<Find
     let deliverer = match foundation.deliverer(config) {
         Ok(deliverer) => deliverer,
         Err(error) => {
-            return vec![Finding {
-                what: "providers",
-                problem: Some(format!("{error:#}")),
-            }];
+            return vec![Finding::new("providers", Some(format!("{error:#}")))];
         }
     };
     vec![
-        Finding {
-            what: "mail provider",
-            problem: deliverer.mailer.probe().await.err().map(str::to_owned),
-        },
-        Finding {
-            what: "SMS provider",
-            problem: deliverer.sms.probe().await.err().map(str::to_owned),
-        },
+        Finding::new("mail provider", deliverer.mailer.probe().await.err().map(str::to_owned)),
+        Finding::new("SMS provider", deliverer.sms.probe().await.err().map(str::to_owned)),
     ]
 }
 

@@ -45,6 +45,18 @@ enum Command {
     /// The e-mail filter in Redis
     #[command(subcommand)]
     Filter(commands::filter::FilterCommand),
+    /// Messages that were given up
+    #[command(subcommand)]
+    Outbox(commands::outbox::OutboxCommand),
+    /// Bring stored records to the newest version of their shape; servers may serve meanwhile
+    Migrate {
+        /// Only count what there is to be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Administrators
+    #[command(subcommand)]
+    Admin(commands::admin::AdminCommand),
     /// Key-encryption keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -118,6 +130,9 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
             health_check::ask(&url.clone().unwrap_or_else(own))?;
         }
         Command::Filter(command) => block_on(commands::filter::run(&config, command))?,
+        Command::Outbox(command) => block_on(commands::outbox::run(&config, command))?,
+        Command::Migrate { dry_run } => block_on(commands::migrate::run(&config, *dry_run))?,
+        Command::Admin(command) => block_on(commands::admin::run(&config, command))?,
         Command::Keys(KeysCommand::New { if_missing }) => {
             let path = &config.stores.kek_file;
             if *if_missing && path.exists() {

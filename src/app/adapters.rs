@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::make_private_folder,
-    config::Config,
+    config::{Config, stores::MongoConfig},
     crypto::{
         filter_item::filter_seed,
         keyring::{Keyring, MissingKey},
@@ -15,13 +15,14 @@ use crate::{
     domain::{entropy::Entropy, private::Private},
     jobs::{queue::WorkQueue, redis_queue::RedisQueue, sqlite_queue::SqliteQueue},
     storage::{
-        Probe, Stores,
+        Probe, StoreError, Stores,
         email_filter::EmailFilter,
         idempotency::Idempotency,
         leases::Leases,
         limits::Limits,
         memory::{AlwaysMaybe, FreeLeases, MemoryIdempotency, MemoryLimits, SharedLimits},
-        mongo, redis, sqlite,
+        mongo::{self, MongoOptions},
+        redis, sqlite,
     },
 };
 
@@ -76,15 +77,7 @@ impl Opened {
             let opened = sqlite::open(&config.stores.data_dir).await;
             return Ok(Self::Embedded(opened.context("the embedded store can't be opened")?));
         };
-        let options = mongo::MongoOptions {
-            database: production.mongo.database.clone(),
-            keys_database: production.mongo.keys_database.clone(),
-            ..mongo::MongoOptions::new(
-                Private::new(production.mongo.url.expose().to_owned()),
-                config.user_types.order.clone(),
-            )
-        };
-        let mongo = mongo::open(&options)
+        let mongo = mongo::open(&mongo_options(config, &production.mongo))
             .await
             .context("MONGO_URL: MongoDB can't be used")?;
         let redis = redis::open(&redis::RedisOptions {
@@ -105,6 +98,14 @@ impl Opened {
     pub(super) async fn misconfiguration(&self) -> anyhow::Result<Option<String>> {
         match self {
             Self::Production(opened) => Ok(opened.redis.misconfiguration().await?),
+            Self::Embedded(_) | Self::Given(_) => Ok(None),
+        }
+    }
+
+    /// What works, and could be safer.
+    pub(super) async fn warning(&self) -> anyhow::Result<Option<String>> {
+        match self {
+            Self::Production(opened) => Ok(opened.mongo.misconfiguration().await?),
             Self::Embedded(_) | Self::Given(_) => Ok(None),
         }
     }
@@ -168,7 +169,7 @@ impl Opened {
         Ok(match self {
             Self::Production(opened) => {
                 let (connection, name) = opened.redis.for_queue().await?;
-                Arc::new(RedisQueue::new(connection, &name))
+                Arc::new(RedisQueue::new(connection, &name, config.worker.keep_finished))
             }
             Self::Embedded(_) | Self::Given(_) => Arc::new(SqliteQueue::open(&config.stores.data_dir).await?),
         })
@@ -180,5 +181,30 @@ impl Opened {
             Self::Production(opened) => opened.mongo.close().await,
             Self::Given(_) => {}
         }
+    }
+}
+
+/// What is wrong with the indexes of MongoDB, each with its mend. Changes nothing.
+pub(crate) async fn examine_indexes(config: &Config) -> Result<Vec<String>, StoreError> {
+    let Some(production) = &config.stores.production else {
+        return Ok(Vec::new());
+    };
+    let findings = mongo::examine_indexes(&mongo_options(config, &production.mongo)).await?;
+    Ok(findings.iter().map(ToString::to_string).collect())
+}
+
+fn mongo_options(config: &Config, mongo: &MongoConfig) -> MongoOptions {
+    MongoOptions {
+        database: mongo.database.clone(),
+        keys_database: mongo.keys_database.clone(),
+        max_pool: mongo.max_pool,
+        min_pool: mongo.min_pool,
+        server_selection_timeout: mongo.selection_timeout,
+        connect_timeout: mongo.connect_timeout,
+        operation_timeout: mongo.operation_timeout,
+        ..MongoOptions::new(
+            Private::new(mongo.url.expose().to_owned()),
+            config.user_types.order.clone(),
+        )
     }
 }

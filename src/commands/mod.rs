@@ -1,3 +1,6 @@
 //! The operator's commands that work on the stores, one a file.
 
+pub(crate) mod admin;
 pub(crate) mod filter;
+pub(crate) mod migrate;
+pub(crate) mod outbox;

@@ -168,6 +168,38 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_mongodb_have_bounds_that_fit_together() {
+        let stores = [
+            ("MONGO_URL", "mongodb://db.example.com"),
+            ("REDIS_URL", "redis://cache.example.com"),
+            ("ENVIRONMENT", "staging"),
+        ];
+        let set = [
+            ("MONGO_POOL_MAX", "20"),
+            ("MONGO_POOL_MIN", "2"),
+            ("MONGO_SELECTION_TIMEOUT_MS", "1000"),
+            ("MONGO_OPERATION_TIMEOUT_MS", "3000"),
+        ];
+        let config = load(&[&stores[..], &set].concat()).expect("valid");
+        let mongo = config.stores.production.expect("both").mongo;
+        assert_eq!((mongo.max_pool, mongo.min_pool), (Some(20), Some(2)));
+        let millis =
+            [mongo.selection_timeout, mongo.connect_timeout, mongo.operation_timeout].map(|time| time.as_millis());
+        assert_eq!(millis, [1_000, 2_000, 3_000]);
+
+        for (wrong, name) in [
+            (&[("MONGO_POOL_MAX", "0")][..], "MONGO_POOL_MAX"),
+            (&[("MONGO_POOL_MAX", "many")], "MONGO_POOL_MAX"),
+            (&[("MONGO_POOL_MAX", "2"), ("MONGO_POOL_MIN", "3")], "MONGO_POOL_MIN"),
+            (&[("MONGO_CONNECT_TIMEOUT_MS", "5")], "MONGO_CONNECT_TIMEOUT_MS"),
+            (&[("MONGO_OPERATION_TIMEOUT_MS", "1000")], "MONGO_OPERATION_TIMEOUT_MS"),
+        ] {
+            let problems = load(&[&stores[..], wrong].concat()).expect_err(name);
+            assert_eq!(names(&problems), [name]);
+        }
+    }
+
+    #[test]
     fn old_names_work() {
         let config = load(&[
             ("JWT_ALGORITHM", "HS256"),

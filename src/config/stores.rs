@@ -1,6 +1,6 @@
 //! Where data and keys lie: a folder on this machine, or MongoDB and Redis.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use url::Url;
 
@@ -35,6 +35,76 @@ pub struct MongoConfig {
     pub database: String,
     /// Database of the keys.
     pub keys_database: String,
+    /// Connections to one server; none is what the URL says, or the default.
+    pub max_pool: Option<u32>,
+    /// Connections that are kept open; none likewise.
+    pub min_pool: Option<u32>,
+    /// How long to look for a server that may answer.
+    pub selection_timeout: Duration,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How long one operation may take, all its tries and waits included.
+    pub operation_timeout: Duration,
+}
+
+impl MongoConfig {
+    /// `MONGO_URL` and what goes with it.
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let url = reader.secret("MONGO_URL");
+        let name = |variable, default: &str| reader.text(variable).unwrap_or(default).to_owned();
+        let (database, keys_database) = (name("MONGO_DB", "sealgate"), name("MONGO_KEYS_DB", "sealgate_keys"));
+        if database == keys_database {
+            reader.report(
+                "MONGO_KEYS_DB",
+                "is the same as MONGO_DB",
+                "Keys need a database of their own",
+            );
+        }
+        let max_pool = number(reader, "MONGO_POOL_MAX", 1..=10_000);
+        let min_pool = number(reader, "MONGO_POOL_MIN", 0..=10_000);
+        if max_pool.zip(min_pool).is_some_and(|(max, min)| min > max) {
+            reader.report(
+                "MONGO_POOL_MIN",
+                "is more than MONGO_POOL_MAX",
+                "Lower the one or raise the other",
+            );
+        }
+        let mut millis = |variable, default: u32| {
+            let set = number(reader, variable, 100..=60_000);
+            Duration::from_millis(set.unwrap_or(default).into())
+        };
+        let selection_timeout = millis("MONGO_SELECTION_TIMEOUT_MS", 2_000);
+        let connect_timeout = millis("MONGO_CONNECT_TIMEOUT_MS", 2_000);
+        let operation_timeout = millis("MONGO_OPERATION_TIMEOUT_MS", 5_000);
+        if operation_timeout < selection_timeout.max(connect_timeout) {
+            reader.report(
+                "MONGO_OPERATION_TIMEOUT_MS",
+                "is shorter than MONGO_SELECTION_TIMEOUT_MS or MONGO_CONNECT_TIMEOUT_MS",
+                "An operation waits for both: give it more",
+            );
+        }
+        Some(Self {
+            url: url?,
+            database,
+            keys_database,
+            max_pool,
+            min_pool,
+            selection_timeout,
+            connect_timeout,
+            operation_timeout,
+        })
+    }
+}
+
+/// A number that is set, and within its bounds.
+fn number(reader: &mut Reader<'_>, variable: &str, bounds: RangeInclusive<u32>) -> Option<u32> {
+    let set = reader.text(variable)?.trim().parse();
+    let within = set.ok().filter(|number| bounds.contains(number));
+    if within.is_none() {
+        let mend = format!("Write a number from {} to {}", bounds.start(), bounds.end());
+        reader.report(variable, "can't be used", mend);
+    }
+    within
 }
 
 /// Settings of Redis.
@@ -42,7 +112,7 @@ pub struct MongoConfig {
 pub struct RedisConfig {
     /// `redis://` or `rediss://`; holds a password.
     pub url: Private,
-    /// A certificate authority beside those of the system, as PEM.
+    /// The certificate authority of `rediss://`, as PEM, in place of those of the system.
     pub authority: Option<Vec<u8>>,
     /// What key names begin with.
     pub prefix: String,
@@ -125,6 +195,10 @@ impl RedisConfig {
             }
             (None, None) => return None,
         };
+        if authority.is_some() && !url.expose().starts_with("rediss://") {
+            let mend = "Write rediss:// for TLS, or take REDIS_CA_FILE out";
+            reader.report("REDIS_CA_FILE", "is set, but REDIS_URL does not ask for TLS", mend);
+        }
         Some(Self {
             url,
             authority,
@@ -140,11 +214,9 @@ impl StoresConfig {
         let kek_file = reader
             .text("KEK_FILE")
             .map_or_else(|| data_dir.join("kek.keys"), PathBuf::from);
-        let mongo_url = reader.secret("MONGO_URL");
+        let mongo = MongoConfig::read(reader);
         let redis = RedisConfig::read(reader);
-        let name = |variable, default: &str| reader.text(variable).unwrap_or(default).to_owned();
-        let (database, keys_database) = (name("MONGO_DB", "sealgate"), name("MONGO_KEYS_DB", "sealgate_keys"));
-        match (&mongo_url, &redis) {
+        match (&mongo, &redis) {
             (Some(_), None) => {
                 reader.report(
                     "REDIS_URL",
@@ -161,21 +233,7 @@ impl StoresConfig {
             }
             (Some(_), Some(_)) | (None, None) => {}
         }
-        if database == keys_database {
-            reader.report(
-                "MONGO_KEYS_DB",
-                "is the same as MONGO_DB",
-                "Keys need a database of their own",
-            );
-        }
-        let production = mongo_url.zip(redis).map(|(url, redis)| ProductionStores {
-            mongo: MongoConfig {
-                url,
-                database,
-                keys_database,
-            },
-            redis,
-        });
+        let production = mongo.zip(redis).map(|(mongo, redis)| ProductionStores { mongo, redis });
         Self {
             data_dir,
             kek_file,

@@ -15,10 +15,12 @@ pub struct WorkerConfig {
     pub poll_period: Duration,
     /// How often a worker says that it lives.
     pub heartbeat_period: Duration,
-    /// How often leftovers are swept.
+    /// How often leftovers are swept, finished jobs among them.
     pub sweep_period: Duration,
     /// How often the e-mail filter is looked at.
     pub filter_period: Duration,
+    /// For how long finished jobs are kept in Redis: long enough to be looked at.
+    pub keep_finished: Duration,
 }
 
 impl Default for WorkerConfig {
@@ -30,6 +32,7 @@ impl Default for WorkerConfig {
             heartbeat_period: Duration::from_secs(10),
             sweep_period: Duration::from_mins(1),
             filter_period: Duration::from_secs(5),
+            keep_finished: Duration::from_mins(10),
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum AuditEvent {
     PhoneVerified,
     /// The account was erased.
     AccountErased,
+    /// An administrator's account was made from the command line.
+    AdminMade,
     /// Somebody filled in a field that people don't see.
     RobotSuspected,
 }

@@ -48,6 +48,37 @@ impl MessageKind {
             Self::Erase => Duration::from_hours(24 * 365 * 100),
         }
     }
+
+    /// Whether it carries neither a link nor a code, which have an end of their own: late, it still tells what happened.
+    #[must_use]
+    pub const fn is_of_use_until_sent(self) -> bool {
+        match self {
+            Self::Welcome | Self::PasswordChanged | Self::AddressChanged | Self::Erase => true,
+            Self::ConfirmAddress
+            | Self::ResendConfirmation
+            | Self::ChangeAddress
+            | Self::ForgottenPassword
+            | Self::ResetPassword
+            | Self::PhoneCode => false,
+        }
+    }
+
+    /// The stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfirmAddress => "confirm_address",
+            Self::Welcome => "welcome",
+            Self::ResendConfirmation => "resend_confirmation",
+            Self::ForgottenPassword => "forgotten_password",
+            Self::ResetPassword => "reset_password",
+            Self::PasswordChanged => "password_changed",
+            Self::ChangeAddress => "change_address",
+            Self::AddressChanged => "address_changed",
+            Self::PhoneCode => "phone_code",
+            Self::Erase => "erase",
+        }
+    }
 }
 
 /// Where a message stands. `Dead` ones wait for an operator.

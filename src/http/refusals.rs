@@ -31,7 +31,7 @@ use crate::{
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Store(StoreError::Unavailable(_) | StoreError::Contended)
+            Failure::Store(StoreError::Unavailable(_) | StoreError::Contended | StoreError::Newer(_))
             | Failure::Kek(crate::crypto::kek::KekError::Unavailable) => {
                 tracing::error!(error = %failure, "a request could not be served");
                 unavailable(2)

@@ -23,12 +23,11 @@ use crate::{
         outcome::Outcome,
         phone_code,
         queue::Job,
-        relay::HoldsOutbox,
         requests,
         sms::Sms,
     },
     service::{Core, Failure, email_filter},
-    storage::{Change, Documents, Ref, change},
+    storage::{Change, Documents, Ref, change, dead_letters::HoldsOutbox, outbox::Failed},
     templates::Templates,
 };
 
@@ -186,8 +185,8 @@ impl Deliverer {
                     outbox.complete(message_id);
                     None
                 }
-                Outcome::Retry(_) => outbox.fail(message_id, now, jitter, false),
-                Outcome::GiveUp(_) => outbox.fail(message_id, now, jitter, true),
+                Outcome::Retry(reason) => outbox.fail(message_id, now, jitter, Failed::ForNow(reason)),
+                Outcome::GiveUp(reason) => outbox.fail(message_id, now, jitter, Failed::ForGood(reason)),
             };
             Change::Store((account_id, state))
         })

@@ -1,8 +1,9 @@
 //! The queue on Redis, through apalis, for any number of servers and workers.
 //!
-//! As on SQLite apalis is the transport only. Here a job of a killed worker is free again after two missed heartbeats,
-//! 20 seconds; apalis's own numbers (30 s, ten missed) would be five minutes. Finished jobs leave with the vacuum, and
-//! with them apalis's set of finished ids, which it never clears itself.
+//! As on SQLite apalis is the transport only. Here a job of a killed worker is free again after four missed heartbeats,
+//! 40 seconds: by then the message's lease is over, so that the job that runs again sends it; apalis's own numbers (30 s,
+//! ten missed) would be five minutes. Finished jobs leave with the vacuum, and with them what apalis never clears itself:
+//! its set of finished ids, and the names of workers that are gone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,8 +22,10 @@ use crate::jobs::{
 };
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// For how long finished jobs are kept: long enough to be looked at.
-const KEEP_FINISHED: Duration = Duration::from_mins(10);
+/// For a job of a worker that fell silent; together longer than a message's lease.
+const MISSED_HEARTBEATS: usize = 4;
+/// For how long the name of a worker that is gone is kept.
+const KEEP_WORKERS: Duration = Duration::from_hours(24);
 
 /// The queue, for pushing and for working.
 #[derive(Clone)]
@@ -30,24 +33,50 @@ pub struct RedisQueue {
     storage: RedisStorage<Job>,
     pusher: Arc<Mutex<RedisStorage<Job>>>,
     connection: ConnectionManager,
+    keep_finished: Duration,
 }
 
 impl RedisQueue {
     /// On `connection`, under keys that begin with `name`.
     #[must_use]
-    pub fn new(connection: ConnectionManager, name: &str) -> Self {
+    pub fn new(connection: ConnectionManager, name: &str, keep_finished: Duration) -> Self {
         let config = Config::default()
             .queue(name)
             .heartbeat_interval(HEARTBEAT)
-            .missed_heartbeats(2)
-            .persist_results(false)
+            .missed_heartbeats(MISSED_HEARTBEATS)
+            // Without results apalis acknowledges nothing: every job would stay, and come back with the next worker.
+            .persist_results(true)
             .emit_events(false);
         let storage = RedisStorage::new(connection.clone()).with_config(config);
         Self {
             pusher: Arc::new(Mutex::new(storage.clone())),
             storage,
             connection,
+            keep_finished,
         }
+    }
+}
+
+impl RedisQueue {
+    /// Gives what apalis noted of each live worker an end that comes after its own: the name is another at every start.
+    async fn forget_workers(&self) -> redis::RedisResult<()> {
+        let mut connection = self.connection.clone();
+        let config = self.storage.get_config();
+        let (set, queue) = (config.workers_set(), config.queue.to_string());
+        let live: Vec<String> = redis::cmd("ZRANGE")
+            .arg(&set)
+            .arg(0)
+            .arg(-1)
+            .query_async(&mut connection)
+            .await?;
+        for worker in live {
+            redis::cmd("EXPIRE")
+                .arg(format!("{queue}:workers:metadata:{worker}"))
+                .arg(KEEP_WORKERS.as_secs())
+                .query_async::<()>(&mut connection)
+                .await?;
+        }
+        Ok(())
     }
 }
 
@@ -87,9 +116,10 @@ impl WorkQueue for RedisQueue {
             .query_async::<()>(&mut connection)
             .await
             .map_err(unavailable)?;
+        self.forget_workers().await.map_err(unavailable)?;
         self.storage
             .clone()
-            .vacuum_before(KEEP_FINISHED)
+            .vacuum_before(self.keep_finished)
             .await
             .map_err(unavailable)
     }

@@ -3,56 +3,17 @@
 
 use crate::{
     domain::{
+        audit::{AuditEvent, Outcome},
         clock::Timestamp,
-        ids::{AccountId, Id, MessageId},
+        ids::{Id, MessageId},
         user_type::UserType,
     },
     jobs::queue::{Job, JobQueue},
     service::{Core, Failure, pass_over_damaged},
-    storage::{
-        Change, Changed, Documents, Record, Ref,
-        accounts::AccountRecord,
-        change,
-        outbox::{MessageRef, Outbox},
-        registrations::RegistrationRecord,
-        requests::RequestRecord,
-    },
+    storage::{Change, Changed, Documents, Ref, change, dead_letters::HoldsOutbox, outbox::MessageRef},
 };
 
 const BATCH: u32 = 100;
-
-/// A record that holds an outbox.
-pub trait HoldsOutbox: Record {
-    /// Its outbox.
-    fn outbox_mut(&mut self) -> &mut Outbox;
-    /// Who is named in the queue beside the message.
-    fn account_id(&self) -> Option<AccountId>;
-}
-
-impl HoldsOutbox for AccountRecord {
-    fn outbox_mut(&mut self) -> &mut Outbox {
-        &mut self.outbox
-    }
-    fn account_id(&self) -> Option<AccountId> {
-        Some(self.id.clone())
-    }
-}
-impl HoldsOutbox for RegistrationRecord {
-    fn outbox_mut(&mut self) -> &mut Outbox {
-        &mut self.outbox
-    }
-    fn account_id(&self) -> Option<AccountId> {
-        Some(self.id.clone())
-    }
-}
-impl HoldsOutbox for RequestRecord {
-    fn outbox_mut(&mut self) -> &mut Outbox {
-        &mut self.outbox
-    }
-    fn account_id(&self) -> Option<AccountId> {
-        None
-    }
-}
 
 /// One round over every user type. Answers how many messages it handed over.
 pub async fn relay(core: &Core, queue: &(impl JobQueue + ?Sized)) -> Result<usize, Failure> {
@@ -61,11 +22,11 @@ pub async fn relay(core: &Core, queue: &(impl JobQueue + ?Sized)) -> Result<usiz
     for user_type in core.user_types.keys() {
         let stores = &core.stores;
         let registrations = stores.registrations.due(user_type, now, BATCH).await?;
-        handed += relay_each(&*stores.registrations, queue, user_type, registrations, now).await?;
+        handed += relay_each(core, &*stores.registrations, queue, user_type, registrations, now).await?;
         let accounts = stores.accounts.due(user_type, now, BATCH).await?;
-        handed += relay_each(&*stores.accounts, queue, user_type, accounts, now).await?;
+        handed += relay_each(core, &*stores.accounts, queue, user_type, accounts, now).await?;
         let requests = stores.requests.due(user_type, now, BATCH).await?;
-        handed += relay_each(&*stores.requests, queue, user_type, requests, now).await?;
+        handed += relay_each(core, &*stores.requests, queue, user_type, requests, now).await?;
     }
     Ok(handed)
 }
@@ -75,14 +36,23 @@ pub async fn hand_over(core: &Core, queue: &(impl JobQueue + ?Sized), message: &
     let (now, user_type) = (core.clock.now(), &message.user_type);
     let Some(id) = &message.account_id else {
         let requests = vec![message.message_id.clone()];
-        return relay_each(&*core.stores.requests, queue, user_type, requests, now).await;
+        return relay_each(core, &*core.stores.requests, queue, user_type, requests, now).await;
     };
     // A registration's message while it waits, the account's after.
-    let handed = relay_each(&*core.stores.registrations, queue, user_type, vec![id.clone()], now).await?;
-    Ok(handed + relay_each(&*core.stores.accounts, queue, user_type, vec![id.clone()], now).await?)
+    let handed = relay_each(
+        core,
+        &*core.stores.registrations,
+        queue,
+        user_type,
+        vec![id.clone()],
+        now,
+    )
+    .await?;
+    Ok(handed + relay_each(core, &*core.stores.accounts, queue, user_type, vec![id.clone()], now).await?)
 }
 
 async fn relay_each<R: HoldsOutbox>(
+    core: &Core,
     port: &(impl Documents<R> + ?Sized),
     queue: &(impl JobQueue + ?Sized),
     user_type: &UserType,
@@ -95,19 +65,25 @@ where
     let mut handed = 0;
     for id in ids {
         let changed = change(port, &Ref::new(user_type, id), |record: &mut R| {
+            let buried = record.outbox_mut().bury_late(now);
             let messages: Vec<MessageId> = record.outbox_mut().hand_over_due(now);
-            let found = (record.account_id(), messages);
-            if found.1.is_empty() {
-                Change::Leave(found)
-            } else {
+            let is_changed = buried > 0 || !messages.is_empty();
+            let found = (record.account_id(), messages, buried);
+            if is_changed {
                 Change::Store(found)
+            } else {
+                Change::Leave(found)
             }
         })
         .await;
         let changed = pass_over_damaged(changed.map_err(Failure::from))?;
-        let Some((account_id, messages)) = changed.and_then(Changed::into_value) else {
+        let Some((account_id, messages, buried)) = changed.and_then(Changed::into_value) else {
             continue;
         };
+        for account_id in account_id.iter().take(buried) {
+            core.note(user_type, account_id, AuditEvent::MessageDead, Outcome::Refused)
+                .await;
+        }
         for message_id in messages {
             let message = MessageRef {
                 message_id,

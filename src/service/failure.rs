@@ -53,7 +53,7 @@ impl From<HashError> for Failure {
 pub fn pass_over_damaged<T>(done: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match done {
         Ok(value) => Ok(Some(value)),
-        Err(Failure::Store(error @ StoreError::Damaged(_))) => {
+        Err(Failure::Store(error @ (StoreError::Damaged(_) | StoreError::Newer(_)))) => {
             tracing::error!(%error, "a record is passed over");
             Ok(None)
         }

@@ -19,6 +19,7 @@ use crate::{
         user_type::UserType,
     },
     storage::{
+        dead_letters::DeadLetters,
         documents::{Documents, Record, Ref, StoreError},
         outbox::{Outbox, OutboxEntry},
         profile::SealedProfile,
@@ -159,12 +160,18 @@ impl Record for AccountRecord {
     fn set_rev(&mut self, rev: u64) {
         self.rev = rev;
     }
+    fn schema(&self) -> u16 {
+        self.schema
+    }
+    fn set_schema(&mut self, schema: u16) {
+        self.schema = schema;
+    }
 }
 
 /// The port. Beside [`Documents`], an adapter MUST keep each of `email_ix_0`, `email_ix_1`, `username_ix_0` and
 /// `username_ix_1` unique within the user type, by one plain unique index each.
 #[async_trait]
-pub trait Accounts: Documents<AccountRecord> {
+pub trait Accounts: Documents<AccountRecord> + DeadLetters<AccountRecord> {
     /// The account that has one of the candidates in the slot it names.
     async fn find_by_email(
         &self,

@@ -8,7 +8,10 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::domain::{ids::Id, user_type::UserType};
+use crate::{
+    domain::{ids::Id, user_type::UserType},
+    storage::schema::Schema,
+};
 
 /// What a store can't do for the caller. The text is for the operator's log and never leaves the service.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,10 @@ pub enum StoreError {
     /// Too many changes of one record at once; nothing was written. Worth trying again later.
     #[error("too many concurrent changes of one record")]
     Contended,
+    /// A record was written by a newer version of Sealgate. Names the record, never its content. Another server may be
+    /// able to.
+    #[error("a stored record is of a newer version; bring this process up to date: {0}")]
+    Newer(String),
     /// A record can't be read back. Names the record, never its content.
     #[error("a stored record is damaged: {0}")]
     Damaged(String),
@@ -63,6 +70,10 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     fn rev(&self) -> u64;
     /// For adapters.
     fn set_rev(&mut self, rev: u64);
+    /// The version of its shape that it was written with.
+    fn schema(&self) -> u16;
+    /// For adapters.
+    fn set_schema(&mut self, schema: u16);
 }
 
 /// A value that only one record of a user type may have. A write that wants several taken ones is told of the first in
@@ -108,9 +119,11 @@ pub enum Updated {
     Taken(Unique),
 }
 
-/// The four things that every record's port does.
+/// What every record's port does: four things to one record, and a look at the versions of all.
 ///
 /// An adapter MUST guarantee:
+/// - *Forward*: a record of an older version is read as its [`Schema`] makes it, and whatever is written is of the newest;
+///   one of a newer version is neither read nor written over, but [`StoreError::Newer`].
 /// - *Durable*: `Stored` and `true` are answered only when the write survives a crash of store and machine.
 /// - *Atomic*: concurrent updates of one record behave as if they came one after the other; no update is lost, and a
 ///   change function sees everything that was stored before it. It may be called several times; only the last call
@@ -132,6 +145,15 @@ pub trait Documents<R: Record>: Send + Sync + 'static {
     ) -> Result<Updated, StoreError>;
     /// Removes a record; `true` when this call removed it.
     async fn delete(&self, key: &Ref<R::Id>) -> Result<bool, StoreError>;
+    /// The versions that records are read from and written with.
+    fn schema(&self) -> Schema;
+    /// All records in order of id from after `after`, at most `limit`, each with the version it was written with.
+    async fn versions(
+        &self,
+        user_type: &UserType,
+        after: Option<&R::Id>,
+        limit: u32,
+    ) -> Result<Vec<(R::Id, u16)>, StoreError>;
 }
 
 /// What a typed change function decided, and what it found out on the way.

@@ -5,14 +5,27 @@ use std::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::storage::documents::StoreError;
+use crate::storage::{
+    documents::{Record, StoreError},
+    schema::Schema,
+};
 
 /// The document of `record`; `name` is for the error alone.
 pub fn encode<T: Serialize>(name: impl fmt::Display, record: &T) -> Result<Vec<u8>, StoreError> {
     bson::serialize_to_vec(record).map_err(|_| StoreError::Damaged(format!("{name} cannot be encoded")))
 }
 
-/// The record of a document. What is wrong with it is not told: the decoder's words may quote a value.
+/// The record of a document, of one that has had one version only.
 pub fn decode<T: DeserializeOwned>(name: impl fmt::Display, document: &[u8]) -> Result<T, StoreError> {
-    bson::deserialize_from_slice(document).map_err(|_| StoreError::Damaged(name.to_string()))
+    Schema::new(&[]).decode(name, document)
+}
+
+/// The document of `record` as `schema` writes it.
+pub fn encode_as<R: Record>(schema: Schema, name: impl fmt::Display, record: &R) -> Result<Vec<u8>, StoreError> {
+    if record.schema() == schema.version() {
+        return encode(name, record);
+    }
+    let mut record = record.clone();
+    record.set_schema(schema.version());
+    encode(name, &record)
 }

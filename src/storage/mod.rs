@@ -16,6 +16,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod dead_letters;
 pub mod deks;
 pub mod documents;
 pub mod email_filter;
@@ -30,6 +31,7 @@ pub mod outbox;
 pub mod profile;
 pub mod registrations;
 pub mod requests;
+pub mod schema;
 pub mod sessions;
 
 #[cfg(feature = "mongo")]
@@ -45,7 +47,7 @@ use async_trait::async_trait;
 
 pub use documents::{Change, Changed, Documents, Inserted, Record, Ref, StoreError, Unique, Updated, Verdict, change};
 
-/// The version of the records' shape; every record carries the one it was written with.
+/// The version that new records are made with. Every record carries the one it was written with ([`schema`]).
 pub const SCHEMA: u16 = 1;
 
 /// Whether the store can be used right now.

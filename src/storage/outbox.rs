@@ -5,6 +5,10 @@
 //! removed after the provider accepted, or `due` = now + back-off after a failure, or `dead` once it is no longer
 //! worth sending. Text messages stand as `sending` from before their first byte, and are `dead` when found so again.
 
+mod dead;
+
+pub use self::dead::Revived;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +55,9 @@ pub struct OutboxEntry {
     /// Until when a worker holds it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lease: Option<Timestamp>,
+    /// Why the last try failed, or why it is dead: a fixed phrase, for the operator.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
 }
 
 impl OutboxEntry {
@@ -67,7 +74,15 @@ impl OutboxEntry {
             attempt: 0,
             state: DeliveryState::Pending,
             lease: None,
+            reason: None,
         }
+    }
+
+    fn bury(&mut self, reason: &str) {
+        self.state = DeliveryState::Dead;
+        self.link = None;
+        self.lease = None;
+        self.reason = Some(reason.to_owned());
     }
 }
 
@@ -88,19 +103,33 @@ pub trait HandOver: Send + Sync + 'static {
     fn offer(&self, message: MessageRef);
 }
 
-/// The outbox of one record: entries by message id, and the earliest due time beside them, which is indexed.
+/// The outbox of one record: entries by message id, and beside them, indexed, the earliest due time and whether one is
+/// dead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outbox {
     #[serde(rename = "outbox")]
     entries: BTreeMap<String, OutboxEntry>,
-    outbox_due: Timestamp,
+    #[serde(rename = "outbox_due")]
+    due: Timestamp,
+    #[serde(rename = "outbox_dead", default)]
+    has_dead: bool,
+}
+
+/// A try that failed, and why: a fixed phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// Worth another try.
+    ForNow(&'static str),
+    /// Not worth another.
+    ForGood(&'static str),
 }
 
 impl Default for Outbox {
     fn default() -> Self {
         Self {
             entries: BTreeMap::new(),
-            outbox_due: Timestamp::NEVER,
+            due: Timestamp::NEVER,
+            has_dead: false,
         }
     }
 }
@@ -133,7 +162,7 @@ impl Outbox {
     /// The earliest due time, or [`Timestamp::NEVER`].
     #[must_use]
     pub fn due(&self) -> Timestamp {
-        self.outbox_due
+        self.due
     }
 
     /// A message.
@@ -187,20 +216,6 @@ impl Outbox {
         })
     }
 
-    /// Buries a text message that was found as `sending` after its worker's lease: whether it left, nobody knows.
-    pub fn bury_interrupted(&mut self, id: &MessageId, now: Timestamp) -> bool {
-        let interrupted = self
-            .entries
-            .get_mut(id.as_str())
-            .filter(|entry| entry.state == DeliveryState::Sending && entry.lease.is_none_or(|until| now >= until));
-        let found = interrupted.is_some();
-        if let Some(entry) = interrupted {
-            entry.state = DeliveryState::Dead;
-        }
-        self.settle();
-        found
-    }
-
     /// Removes a message: the provider has it, or it has become pointless.
     pub fn complete(&mut self, id: &MessageId) -> bool {
         let removed = self.entries.remove(id.as_str()).is_some();
@@ -209,15 +224,16 @@ impl Outbox {
     }
 
     /// Puts a message back after a failure; past its useful life, or for good, it is dead. Tells which.
-    pub fn fail(&mut self, id: &MessageId, now: Timestamp, jitter: u8, is_final: bool) -> Option<DeliveryState> {
+    pub fn fail(&mut self, id: &MessageId, now: Timestamp, jitter: u8, failure: Failed) -> Option<DeliveryState> {
+        let (Failed::ForNow(reason) | Failed::ForGood(reason)) = failure;
         let entry = self.entries.get_mut(id.as_str())?;
         entry.attempt = entry.attempt.saturating_add(1);
         entry.lease = None;
         entry.due = now.plus(back_off(entry.attempt, jitter));
         entry.state = DeliveryState::Pending;
-        if is_final || entry.due >= entry.expires_at {
-            entry.state = DeliveryState::Dead;
-            entry.link = None;
+        entry.reason = Some(reason.to_owned());
+        if matches!(failure, Failed::ForGood(_)) || entry.due >= entry.expires_at {
+            entry.bury(reason);
         }
         let state = entry.state;
         self.settle();
@@ -225,13 +241,14 @@ impl Outbox {
     }
 
     fn settle(&mut self) {
-        self.outbox_due = self
+        self.due = self
             .entries
             .values()
             .filter(|entry| entry.state != DeliveryState::Dead)
             .map(|entry| entry.due)
             .min()
             .unwrap_or(Timestamp::NEVER);
+        self.has_dead = self.entries.values().any(|entry| entry.state == DeliveryState::Dead);
     }
 }
 
@@ -273,10 +290,16 @@ mod tests {
     #[test]
     fn a_failure_is_tried_again_inside_the_useful_life_only() {
         let mut outbox = outbox();
-        assert_eq!(outbox.fail(&id(1), NOW, 0, false), Some(DeliveryState::Pending));
+        assert_eq!(
+            outbox.fail(&id(1), NOW, 0, Failed::ForNow("away")),
+            Some(DeliveryState::Pending)
+        );
         assert_eq!(outbox.due(), NOW.plus(Duration::from_secs(2)));
         let end = NOW.plus(MessageKind::ConfirmAddress.useful_for());
-        assert_eq!(outbox.fail(&id(1), end, 0, false), Some(DeliveryState::Dead));
+        assert_eq!(
+            outbox.fail(&id(1), end, 0, Failed::ForNow("away")),
+            Some(DeliveryState::Dead)
+        );
         assert_eq!(outbox.due(), Timestamp::NEVER);
         assert!(outbox.take(&id(1), NOW).is_none());
         assert!(outbox.get(&id(1)).is_some(), "a dead letter stays for the operator");
@@ -287,7 +310,7 @@ mod tests {
         let mut outbox = outbox();
         outbox.push(&id(2), OutboxEntry::new(MessageKind::Welcome, NOW));
         outbox.push(&id(3), OutboxEntry::new(MessageKind::ConfirmAddress, NOW));
-        outbox.fail(&id(3), NOW, 0, true);
+        outbox.fail(&id(3), NOW, 0, Failed::ForGood("refused"));
         for _ in 0..2 {
             outbox.replace(&id(4), OutboxEntry::new(MessageKind::ConfirmAddress, NOW));
             let left: Vec<MessageId> = outbox.ids().collect();

@@ -11,6 +11,7 @@ use crate::{
     },
     domain::{clock::Timestamp, ids::AccountId, token::TokenDigest, user_type::UserType},
     storage::{
+        dead_letters::DeadLetters,
         documents::{Documents, Record, Ref, StoreError},
         outbox::Outbox,
         profile::SealedProfile,
@@ -86,11 +87,17 @@ impl Record for RegistrationRecord {
     fn set_rev(&mut self, rev: u64) {
         self.rev = rev;
     }
+    fn schema(&self) -> u16 {
+        self.schema
+    }
+    fn set_schema(&mut self, schema: u16) {
+        self.schema = schema;
+    }
 }
 
 /// The port. Nothing but the id is unique.
 #[async_trait]
-pub trait Registrations: Documents<RegistrationRecord> {
+pub trait Registrations: Documents<RegistrationRecord> + DeadLetters<RegistrationRecord> {
     /// Registrations of that address that still wait at `now`, newest first.
     async fn find_by_email(
         &self,

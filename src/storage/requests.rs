@@ -8,6 +8,7 @@ use crate::{
     crypto::{field::RequestAddress, sealed::Sealed},
     domain::{clock::Timestamp, ids::MessageId, user_type::UserType},
     storage::{
+        dead_letters::DeadLetters,
         documents::{Documents, Record, Ref, StoreError},
         outbox::Outbox,
     },
@@ -46,11 +47,17 @@ impl Record for RequestRecord {
     fn set_rev(&mut self, rev: u64) {
         self.rev = rev;
     }
+    fn schema(&self) -> u16 {
+        self.schema
+    }
+    fn set_schema(&mut self, schema: u16) {
+        self.schema = schema;
+    }
 }
 
 /// The port. Only the id is unique.
 #[async_trait]
-pub trait Requests: Documents<RequestRecord> {
+pub trait Requests: Documents<RequestRecord> + DeadLetters<RequestRecord> {
     /// Requests due at `now`, longest due first, at most `limit`.
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<MessageId>, StoreError>;
     /// Requests past their end at `now`, at most `limit`.

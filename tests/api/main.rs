@@ -111,6 +111,8 @@ mod profile;
 mod protocol;
 mod recovery;
 mod redis_away;
+mod redis_queue;
+mod redis_tls;
 mod refresh;
 mod resend;
 mod sign_in;

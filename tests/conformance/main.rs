@@ -18,6 +18,7 @@ mod fault_proxy;
 mod accounts;
 mod audit;
 mod current;
+mod dead_letters;
 mod deks;
 mod documents;
 mod email_filter;
@@ -26,6 +27,7 @@ mod harness;
 mod heartbeats;
 mod keyring;
 mod only_mongo;
+mod only_mongo_indexes;
 #[cfg(unix)]
 mod only_sqlite;
 mod probe;
@@ -33,6 +35,7 @@ mod registrations;
 #[cfg(unix)]
 mod remembered;
 mod requests;
+mod schemas;
 mod sessions;
 mod shared;
 
@@ -118,6 +121,10 @@ conformance! {
     requests {
         due_requests_are_listed_longest_due_first
         expired_requests_are_listed
+    }
+    dead_letters {
+        dead_letters_are_paged_by_id
+        of_fifty_retries_of_one_letter_one_makes_it_due
     }
     audit {
         entries_come_back_as_they_were

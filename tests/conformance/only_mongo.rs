@@ -197,9 +197,9 @@ fn every_look_up_has_its_index_and_every_unique_value_a_unique_one() {
                 assert_eq!(accounts["due"], ("outbox_due _id".to_owned(), false), "{user_type}");
             }
             for (collection, count) in [
-                ("registrations", 5),
+                ("registrations", 6),
                 ("sessions", 3),
-                ("requests", 2),
+                ("requests", 3),
                 ("audit", 2),
                 ("heartbeats", 1),
             ] {

@@ -17,11 +17,13 @@ use sealgate::{
         Documents, Inserted, Probe, Record, Ref, StoreError, Stores, Updated, Verdict,
         accounts::{AccountRecord, Accounts},
         audit::{AuditRecord, AuditStore, CheckpointRecord},
+        dead_letters::{DeadLetters, HoldsOutbox},
         deks::Deks,
         heartbeats::{HeartbeatRecord, Heartbeats},
         keyring::{KeyringRecord, KeyringStore},
         registrations::{RegistrationRecord, Registrations},
         requests::Requests,
+        schema::Schema,
         sessions::{SessionRecord, Sessions},
     },
 };
@@ -77,6 +79,31 @@ impl<R: Record, P: Documents<R> + ?Sized> Documents<R> for Faulty<P> {
     async fn delete(&self, key: &Ref<R::Id>) -> Result<bool, StoreError> {
         let what = format!("{}.delete", R::NAME);
         self.faults.write(what, self.inner.delete(key)).await
+    }
+
+    fn schema(&self) -> Schema {
+        self.inner.schema()
+    }
+
+    async fn versions(
+        &self,
+        user_type: &UserType,
+        after: Option<&R::Id>,
+        limit: u32,
+    ) -> Result<Vec<(R::Id, u16)>, StoreError> {
+        self.faults.read(self.inner.versions(user_type, after, limit)).await
+    }
+}
+
+#[async_trait]
+impl<R: HoldsOutbox, P: DeadLetters<R> + ?Sized> DeadLetters<R> for Faulty<P> {
+    async fn with_dead(
+        &self,
+        user_type: &UserType,
+        after: Option<&R::Id>,
+        limit: u32,
+    ) -> Result<Vec<R::Id>, StoreError> {
+        self.faults.read(self.inner.with_dead(user_type, after, limit)).await
     }
 }
 

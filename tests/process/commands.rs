@@ -214,3 +214,35 @@ async fn the_doctor_refuses_a_redis_that_loses_or_splits_what_it_holds() {
     assert!(output.status.success(), "{}{}", out(&output), err(&output));
     stores.remove().await;
 }
+
+#[tokio::test]
+async fn the_doctor_compares_indexes_and_warns_of_a_standalone_server() {
+    let installation = Installation::new();
+    let stores = SharedStores::new();
+    let settings = stores.settings_with(&[]);
+    assert!(installation.run(&["keys", "new"], &settings).status.success());
+    let doctor = || {
+        let output = installation.run(&["doctor"], &settings);
+        assert!(output.status.success(), "{}{}", out(&output), err(&output));
+        out(&output)
+    };
+    let database = stores.mongo().await;
+    let hello = database
+        .run_command(bson::doc! { "isMaster": 1 })
+        .await
+        .expect("answers");
+    for n in 0..2 {
+        let said = doctor();
+        assert!(!said.contains("indexes"), "{n}: {said}");
+        let is_warned = said
+            .lines()
+            .any(|line| line.starts_with("!   database: ") && line.contains("replica set"));
+        assert_eq!(is_warned, !hello.contains_key("setName"), "{said}");
+    }
+    let requests = database.collection::<bson::Document>("requests");
+    requests.drop_index("due").await.expect("drops");
+    let said = doctor();
+    assert!(said.contains("!   indexes: requests has no index due"), "{said}");
+    assert!(!doctor().contains("indexes"), "opening the store made it");
+    stores.remove().await;
+}

@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     client::registration,
     installation::{Installation, Server},
+    smtp::MailServer,
+    stores::SharedStores,
     waiting::until,
 };
 
@@ -113,4 +115,34 @@ async fn what_a_killed_server_did_not_hand_over_the_relay_finds() {
         let mail = outbox.link_to(email).await;
         server.client.verify("User1", mail.token()).await.expect(200);
     }
+}
+
+/// Within the minute that is promised: the queue gives a silent worker's job away once the message's lease is over.
+#[tokio::test]
+async fn what_a_killed_worker_held_another_sends_within_a_minute_on_redis() {
+    let (installation, stores) = (Installation::new(), SharedStores::new());
+    let smtp = MailServer::refusing().await;
+    smtp.hang();
+    let mails = [
+        ("WORKER", "off"),
+        ("MAIL_SERVER", "127.0.0.1"),
+        ("MAIL_PORT", smtp.port.as_str()),
+        ("MAIL_STARTTLS", "off"),
+        ("MAIL_FROM", "no-reply@example.com"),
+    ];
+    let settings = stores.settings_with(&mails);
+    let keys = installation.run(&["keys", "new"], &settings);
+    assert!(keys.status.success(), "{}", String::from_utf8_lossy(&keys.stderr));
+    let server = installation.serve(&settings).await;
+    let mut worker = installation.work(&settings).await;
+    server.client.create("User1", "ada@example.com").await.expect(201);
+    until("the worker names the address", REDELIVERY, async || smtp.asked() == 1).await;
+    worker.process.kill();
+    let killed = Instant::now();
+    smtp.accept();
+    let _other = installation.work(&settings).await;
+    until("the mail arrives", REDELIVERY, async || smtp.taken().len() == 1).await;
+    let took = killed.elapsed();
+    assert!(took < Duration::from_mins(1), "{took:?}");
+    stores.remove().await;
 }

@@ -41,6 +41,12 @@ impl SharedStores {
         own.chain(more.iter().copied()).collect()
     }
 
+    /// The database of the records, as somebody else's client sees it.
+    pub(crate) async fn mongo(&self) -> mongodb::Database {
+        let client = mongodb::Client::with_uri_str(server("TEST_MONGO_URL")).await;
+        client.expect("a client").database(&self.name)
+    }
+
     /// To be called at the end.
     pub(crate) async fn remove(&self) {
         let client = mongodb::Client::with_uri_str(server("TEST_MONGO_URL")).await;

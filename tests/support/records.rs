@@ -34,7 +34,7 @@ use sealgate::{
         deks::DekRecord,
         heartbeats::{HeartbeatRecord, ServiceHealth},
         keyring::KeyringRecord,
-        outbox::{Outbox, OutboxEntry},
+        outbox::{Failed, Outbox, OutboxEntry},
         profile::SealedProfile,
         registrations::RegistrationRecord,
         requests::RequestRecord,
@@ -352,7 +352,7 @@ pub(crate) fn outbox_due(n: usize, due: Timestamp) -> Outbox {
 /// An outbox whose only message was given up.
 pub(crate) fn outbox_dead(n: usize) -> Outbox {
     let mut outbox = outbox_due(n, NOW);
-    outbox.fail(&id("msg_", n), NOW, 0, true);
+    outbox.fail(&id("msg_", n), NOW, 0, Failed::ForGood("refused"));
     outbox
 }
 

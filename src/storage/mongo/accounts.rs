@@ -11,8 +11,9 @@ use crate::{
         documents::{Record as _, StoreError, Unique},
         mongo::{
             candidates::{EMAIL, USERNAME, any_of},
-            collection::{Index, Listing},
+            collection::Listing,
             documents::{Collections, Stored, collection_name},
+            indexes::Index,
         },
     },
 };
@@ -27,6 +28,7 @@ impl Stored for AccountRecord {
         Index::plain("phone_ix_0", &["phone_ix_0"]),
         Index::plain("phone_ix_1", &["phone_ix_1"]),
         Index::plain("due", &["outbox_due", "_id"]),
+        Index::plain("dead", &["outbox_dead", "_id"]),
     ];
     fn unique_values(&self) -> Vec<(&'static str, Unique, &[u8])> {
         let slots = self.security().slots();

@@ -14,9 +14,10 @@ use crate::{
         audit::{AuditRecord, AuditStore, CheckpointRecord},
         documents::{Inserted, StoreError},
         mongo::{
-            collection::{Index, Listing, RawCollection},
+            collection::{Listing, RawCollection},
             connection::Connection,
             documents::{decode, encode},
+            indexes::Index,
         },
     },
 };
@@ -35,9 +36,9 @@ const INDEXES: &[Index] = &[
 pub(super) struct AuditCollections(pub(super) Arc<Connection>);
 
 impl AuditCollections {
-    /// Makes the indexes that are missing.
-    pub(super) async fn ensure_indexes(&self) -> Result<(), StoreError> {
-        self.entries().ensure_indexes(INDEXES).await
+    /// The collection and the indexes it needs.
+    pub(super) fn indexed(&self) -> (RawCollection, &'static [Index]) {
+        (self.entries(), INDEXES)
     }
 
     fn entries(&self) -> RawCollection {
@@ -76,7 +77,7 @@ impl AuditStore for AuditCollections {
             limit: Some(limit),
             projection: None,
         };
-        let found = self.entries().list(listing).await?;
+        let found = self.0.listed(ENTRIES).list(listing).await?;
         found.iter().map(|document| decode(ENTRIES, document)).collect()
     }
 

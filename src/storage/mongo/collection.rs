@@ -1,60 +1,19 @@
 //! A collection, whatever its documents are: the few operations that the ports are made of, each of them bounded.
 
-use bson::{Bson, Document, RawDocumentBuf};
+use bson::{Document, RawDocumentBuf};
 use futures_util::TryStreamExt as _;
 use mongodb::{
     Collection, IndexModel,
     action::{Action as _, Find, FindOne},
-    options::IndexOptions,
 };
 
 use crate::storage::{
     documents::{Inserted, StoreError, Unique},
     mongo::{
         connection::{Deadline, Operations},
-        errors::{is_duplicate, translate},
+        errors::{is_duplicate, is_missing, translate},
     },
 };
-
-/// An index that an adapter keeps.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Index {
-    name: &'static str,
-    fields: &'static [&'static str],
-    is_unique: bool,
-}
-
-impl Index {
-    pub(super) const fn plain(name: &'static str, fields: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            fields,
-            is_unique: false,
-        }
-    }
-
-    pub(super) const fn unique(name: &'static str, fields: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            fields,
-            is_unique: true,
-        }
-    }
-
-    fn model(self) -> IndexModel {
-        let keys: Document = self
-            .fields
-            .iter()
-            .map(|field| ((*field).to_owned(), Bson::Int32(1)))
-            .collect();
-        let options = IndexOptions::builder()
-            .name(self.name.to_owned())
-            // Left out rather than false: a server compares the options of an index that is there.
-            .unique(self.is_unique.then_some(true))
-            .build();
-        IndexModel::builder().keys(keys).options(options).build()
-    }
-}
 
 /// What a conditional replacement did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +47,16 @@ impl RawCollection {
         Self { collection, operations }
     }
 
+    /// When an operation that begins now ends.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.operations.deadline()
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        self.collection.name()
+    }
+
     pub(super) async fn find_one(
         &self,
         filter: Document,
@@ -110,7 +79,7 @@ impl RawCollection {
             return Ok(Vec::new());
         }
         let collection = self.collection.clone();
-        self.run(Deadline::start(), async move {
+        self.run(self.deadline(), async move {
             let find = collection.find(listing.filter).sort(listing.sort);
             let find = find.optional(listing.limit, |find, limit| find.limit(limit.into()));
             let find = find.optional(listing.projection, Find::projection);
@@ -132,7 +101,7 @@ impl RawCollection {
 
     /// Inserts a document of which only the id is unique.
     pub(super) async fn insert(&self, document: RawDocumentBuf) -> Result<Inserted, StoreError> {
-        let is_stored = self.insert_one(document, Deadline::start()).await?;
+        let is_stored = self.insert_one(document, self.deadline()).await?;
         Ok(if is_stored {
             Inserted::Stored
         } else {
@@ -161,7 +130,7 @@ impl RawCollection {
     pub(super) async fn update_one(&self, filter: Document, update: Document) -> Result<bool, StoreError> {
         let collection = self.collection.clone();
         let updated = async move { collection.update_one(filter, update).await };
-        Ok(self.run(Deadline::start(), updated).await?.matched_count > 0)
+        Ok(self.run(self.deadline(), updated).await?.matched_count > 0)
     }
 
     /// Whether there was one to remove.
@@ -174,20 +143,24 @@ impl RawCollection {
     pub(super) async fn delete_many(&self, filter: Document) -> Result<(), StoreError> {
         let collection = self.collection.clone();
         let deleted = async move { collection.delete_many(filter).await };
-        self.run(Deadline::start(), deleted).await.map(drop)
+        self.run(self.deadline(), deleted).await.map(drop)
     }
 
-    /// Makes the indexes that are not there.
-    pub(super) async fn ensure_indexes(&self, indexes: &'static [Index]) -> Result<(), StoreError> {
-        if indexes.is_empty() {
-            return Ok(());
-        }
+    /// The indexes that are there; none where the collection is not.
+    pub(super) async fn indexes(&self) -> Result<Vec<IndexModel>, StoreError> {
         let collection = self.collection.clone();
-        let made = async move {
-            collection
-                .create_indexes(indexes.iter().map(|index| index.model()))
-                .await
-        };
+        let listed = async move { collection.list_indexes().await?.try_collect().await };
+        match self.attempt(self.deadline(), listed).await? {
+            Ok(found) => Ok(found),
+            Err(error) if is_missing(&error) => Ok(Vec::new()),
+            Err(error) => Err(translate(self.name(), &error)),
+        }
+    }
+
+    /// Makes indexes.
+    pub(super) async fn make_indexes(&self, models: Vec<IndexModel>) -> Result<(), StoreError> {
+        let collection = self.collection.clone();
+        let made = async move { collection.create_indexes(models).await };
         self.run(Deadline::for_indexes(), made).await.map(drop)
     }
 

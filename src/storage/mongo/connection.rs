@@ -13,9 +13,7 @@ use std::{
 use bson::{Document, RawDocumentBuf, doc};
 use mongodb::{
     Client, Collection, Database,
-    options::{
-        Acknowledgment, ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
-    },
+    options::{ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria},
 };
 use tokio::{
     sync::Semaphore,
@@ -28,30 +26,23 @@ use crate::{
         documents::StoreError,
         mongo::{
             MongoOptions,
+            client::{complete, durable},
             collection::RawCollection,
             errors::{is_refusal, translate},
             turns::Turns,
         },
+        schema::{Schema, Schemas},
     },
 };
 
-/// No operation takes longer.
-const LIMIT: Duration = Duration::from_secs(5);
-/// Nor does making an index, once, on a collection that is not empty.
+/// What making an index may take, once, on a collection that is not empty.
 const INDEX_LIMIT: Duration = Duration::from_mins(1);
-/// Connections to one server, unless the URL says otherwise.
-const CONNECTIONS: u32 = 50;
 
 /// When an operation ends, done or not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
 
 impl Deadline {
-    /// The whole time that an operation has.
-    pub(super) fn start() -> Self {
-        Self(Instant::now() + LIMIT)
-    }
-
     /// The time for making indexes.
     pub(super) fn for_indexes() -> Self {
         Self(Instant::now() + INDEX_LIMIT)
@@ -79,14 +70,25 @@ impl Deadline {
 /// same reason those who have to wait for a connection do so here. What is still under way at its deadline is dropped,
 /// and its connection with it, which may be dead.
 #[derive(Clone, Debug)]
-pub(super) struct Operations(Arc<Semaphore>);
+pub(super) struct Operations {
+    permits: Arc<Semaphore>,
+    limit: Duration,
+}
 
 impl Operations {
-    fn new(client_options: &ClientOptions) -> Self {
+    fn new(client_options: &ClientOptions, limit_of_time: Duration) -> Self {
         // To the driver, a limit of nothing is no limit.
         let limit = client_options.max_pool_size.filter(|size| *size > 0);
         let limit = limit.and_then(|size| usize::try_from(size).ok());
-        Self(Arc::new(Semaphore::new(limit.unwrap_or(Semaphore::MAX_PERMITS))))
+        Self {
+            permits: Arc::new(Semaphore::new(limit.unwrap_or(Semaphore::MAX_PERMITS))),
+            limit: limit_of_time,
+        }
+    }
+
+    /// When an operation that begins now ends.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline(Instant::now() + self.limit)
     }
 
     /// Does `step` on `place`. The driver's own error may tell the caller more than ours.
@@ -97,7 +99,7 @@ impl Operations {
         step: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
     ) -> Result<mongodb::error::Result<T>, StoreError> {
         let late = || StoreError::Unavailable(format!("{place}: no answer in time"));
-        let permit = timeout_at(deadline.0, Arc::clone(&self.0).acquire_owned()).await;
+        let permit = timeout_at(deadline.0, Arc::clone(&self.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| late())?;
         let task = tokio::spawn(async move {
             let _permit = permit;
@@ -127,10 +129,13 @@ impl Operations {
 pub(super) struct Connection {
     client: Client,
     records: Database,
+    /// The same for lists: reads as the URL prefers.
+    lists: Database,
     keys: Database,
     operations: Operations,
     turns: Arc<Turns>,
     user_types: Vec<UserType>,
+    schemas: Schemas,
 }
 
 impl fmt::Debug for Connection {
@@ -142,34 +147,29 @@ impl fmt::Debug for Connection {
 impl Connection {
     pub(super) async fn open(options: &MongoOptions) -> Result<Self, StoreError> {
         let place = "MONGO_URL";
-        let parsed = timeout(LIMIT, ClientOptions::parse(options.url.expose())).await;
+        let parsed = timeout(options.operation_timeout, ClientOptions::parse(options.url.expose())).await;
         let parsed =
             parsed.map_err(|_| StoreError::Unavailable(format!("{place}: its name is not resolved in time")))?;
-        let mut client_options = parsed.map_err(|error| translate(place, &error))?;
-        client_options.app_name.get_or_insert_with(|| "sealgate".to_owned());
-        client_options.server_selection_timeout = Some(options.server_selection_timeout);
-        client_options.connect_timeout = Some(options.connect_timeout);
-        client_options.max_pool_size.get_or_insert(CONNECTIONS);
-        let operations = Operations::new(&client_options);
+        let client_options = complete(parsed.map_err(|error| translate(place, &error))?, options)?;
+        let preferred = client_options.selection_criteria.clone();
+        let operations = Operations::new(&client_options, options.operation_timeout);
         let client = Client::with_options(client_options).map_err(|error| translate(place, &error))?;
         let read_concern = read_concern(&client, &operations, &options.database).await?;
-        let database = |name: &str| {
+        let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+        let database = |name: &str, reads: &SelectionCriteria| {
             let options = DatabaseOptions::builder()
-                .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+                .selection_criteria(reads.clone())
                 .read_concern(read_concern.clone())
-                .write_concern(
-                    WriteConcern::builder()
-                        .w(Acknowledgment::Majority)
-                        .journal(true)
-                        .build(),
-                )
+                .write_concern(durable())
                 .build();
             client.database_with_options(name, options)
         };
         Ok(Self {
-            records: database(&options.database),
-            keys: database(&options.keys_database),
+            records: database(&options.database, &primary),
+            lists: database(&options.database, preferred.as_ref().unwrap_or(&primary)),
+            keys: database(&options.keys_database, &primary),
             user_types: options.user_types.clone(),
+            schemas: options.schemas.clone(),
             operations,
             turns: Arc::new(Turns::new()),
             client,
@@ -179,6 +179,11 @@ impl Connection {
     /// Configured user types.
     pub(super) fn user_types(&self) -> &[UserType] {
         &self.user_types
+    }
+
+    /// The versions of a record.
+    pub(super) fn schema(&self, record: &str) -> Schema {
+        self.schemas.of(record)
     }
 
     /// Where those who change the same record queue.
@@ -191,6 +196,11 @@ impl Connection {
         RawCollection::new(self.records.collection(name), self.operations.clone())
     }
 
+    /// The same for lists, which may lag where the URL prefers a secondary.
+    pub(super) fn listed(&self, name: &str) -> RawCollection {
+        RawCollection::new(self.lists.collection(name), self.operations.clone())
+    }
+
     /// A collection of wrapped keys.
     pub(super) fn keys(&self, name: &str) -> RawCollection {
         RawCollection::new(self.keys.collection(name), self.operations.clone())
@@ -200,23 +210,42 @@ impl Connection {
     pub(super) async fn record_collections(&self) -> Result<Vec<String>, StoreError> {
         let records = self.records.clone();
         let names = async move { records.list_collection_names().await };
-        self.operations.run(self.records.name(), Deadline::start(), names).await
+        self.operations
+            .run(self.records.name(), self.operations.deadline(), names)
+            .await
     }
 
     /// Whether the databases can be read and written to. The delete finds nothing to remove; it is refused where a
     /// write would be, and answered when a majority of the servers would have it.
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
         for nothing in [self.records("probe"), self.keys("probe")] {
-            let deadline = Deadline::start();
+            let deadline = self.operations.deadline();
             nothing.find_one(doc! { "_id": "probe" }, None, deadline).await?;
             nothing.delete_one(doc! { "_id": "probe" }, deadline).await?;
         }
         Ok(())
     }
 
+    /// Whether the server is neither of a replica set nor a router before several.
+    pub(super) async fn is_standalone(&self) -> Result<bool, StoreError> {
+        let admin = self.client.database("admin");
+        let ask = async move {
+            match admin.run_command(doc! { "hello": 1 }).await {
+                // Its name before MongoDB 5.
+                Err(error) if is_refusal(&error) => admin.run_command(doc! { "isMaster": 1 }).await,
+                said => said,
+            }
+        };
+        let said = self
+            .operations
+            .run("MONGO_URL", self.operations.deadline(), ask)
+            .await?;
+        Ok(!said.contains_key("setName") && !said.get_str("msg").is_ok_and(|msg| msg == "isdbgrid"))
+    }
+
     pub(super) async fn close(&self) {
         // Not waited for longer than an operation may take.
-        let _ = timeout(LIMIT, self.client.clone().shutdown()).await;
+        let _ = timeout(self.operations.limit, self.client.clone().shutdown()).await;
     }
 }
 
@@ -228,7 +257,7 @@ async fn read_concern(client: &Client, operations: &Operations, database: &str) 
             .read_concern(ReadConcern::majority())
             .await
     };
-    match operations.attempt(database, Deadline::start(), read).await? {
+    match operations.attempt(database, operations.deadline(), read).await? {
         Ok(_) => Ok(ReadConcern::majority()),
         Err(error) if is_refusal(&error) => Ok(ReadConcern::local()),
         Err(error) => Err(translate(database, &error)),

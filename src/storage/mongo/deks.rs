@@ -3,8 +3,8 @@
 use crate::storage::{
     deks::{DekRecord, Deks},
     mongo::{
-        collection::Index,
         documents::{Collections, Stored},
+        indexes::Index,
     },
 };
 

@@ -16,9 +16,11 @@ use crate::{
         documents::{Documents, Inserted, Record, Ref, StoreError, Unique, Updated, Verdict},
         encoding,
         mongo::{
-            collection::{Index, Listing, RawCollection, Replaced},
+            collection::{Listing, RawCollection, Replaced},
             connection::{Connection, Deadline},
+            indexes::Index,
         },
+        schema::{Schema, version_of},
     },
 };
 
@@ -41,6 +43,7 @@ pub(super) trait Stored: Record<Id: FromStr> {
 #[derive(Debug)]
 pub(super) struct Collections<R> {
     connection: Arc<Connection>,
+    schema: Schema,
     record: PhantomData<fn() -> R>,
 }
 
@@ -48,6 +51,7 @@ impl<R: Stored> Collections<R> {
     pub(super) fn new(connection: &Arc<Connection>) -> Self {
         Self {
             connection: Arc::clone(connection),
+            schema: connection.schema(R::NAME),
             record: PhantomData,
         }
     }
@@ -56,15 +60,8 @@ impl<R: Stored> Collections<R> {
         &self.connection
     }
 
-    /// Makes the indexes that are missing.
-    pub(super) async fn ensure_indexes(&self) -> Result<(), StoreError> {
-        for collection in self.all() {
-            collection.ensure_indexes(R::INDEXES).await?;
-        }
-        Ok(())
-    }
-
-    fn all(&self) -> Vec<RawCollection> {
+    /// Its collections, all of them.
+    pub(super) fn all(&self) -> Vec<RawCollection> {
         if !R::IS_PER_USER_TYPE {
             return vec![self.named(R::NAME)];
         }
@@ -136,7 +133,18 @@ impl<R: Stored> Collections<R> {
             projection: None,
         };
         let found = self.of(user_type)?.list(listing).await?;
-        found.iter().map(|document| decode(R::NAME, document)).collect()
+        found.iter().map(|document| self.decode(document)).collect()
+    }
+
+    fn encode(&self, key: &Ref<R::Id>, record: &R) -> Result<RawDocumentBuf, StoreError> {
+        let name = format_args!("{} {}", R::NAME, key.id);
+        document(&name, encoding::encode_as(self.schema, name, record)?)
+    }
+
+    fn decode(&self, document: &RawDocumentBuf) -> Result<R, StoreError> {
+        let id = id_of(document);
+        self.schema
+            .decode(format_args!("{} {id}", R::NAME), document.as_bytes())
     }
 
     /// Which value another record has; `None` when by now nobody does. The index that refused is named in the server's
@@ -173,13 +181,21 @@ pub(super) fn collection_name<R: Record>(user_type: &UserType) -> String {
 
 /// The document of `record`, as the driver takes it.
 pub(super) fn encode<T: Serialize>(name: &str, id: &str, record: &T) -> Result<RawDocumentBuf, StoreError> {
-    let bytes = encoding::encode(format_args!("{name} {id}"), record)?;
-    RawDocumentBuf::from_bytes(bytes).map_err(|_| StoreError::Damaged(format!("{name} {id} is not a document")))
+    let name = format_args!("{name} {id}");
+    document(&name, encoding::encode(name, record)?)
+}
+
+fn document(name: &impl std::fmt::Display, bytes: Vec<u8>) -> Result<RawDocumentBuf, StoreError> {
+    RawDocumentBuf::from_bytes(bytes).map_err(|_| StoreError::Damaged(format!("{name} is not a document")))
+}
+
+fn id_of(document: &RawDocumentBuf) -> &str {
+    document.get_str("_id").unwrap_or("without an id")
 }
 
 /// The record of a stored document.
 pub(super) fn decode<T: DeserializeOwned>(name: &str, document: &RawDocumentBuf) -> Result<T, StoreError> {
-    let id = document.get_str("_id").unwrap_or("without an id");
+    let id = id_of(document);
     encoding::decode(format_args!("{name} {id}"), document.as_bytes())
 }
 
@@ -205,8 +221,8 @@ impl<R: Stored> Documents<R> for Collections<R> {
     async fn insert(&self, record: &R) -> Result<Inserted, StoreError> {
         let key = record.key();
         let collection = self.of(&key.user_type)?;
-        let document = encode(R::NAME, key.id.as_str(), record)?;
-        let deadline = Deadline::start();
+        let document = self.encode(&key, record)?;
+        let deadline = collection.deadline();
         let mut attempt = 0;
         loop {
             if collection.insert_one(document.clone(), deadline).await? {
@@ -223,8 +239,8 @@ impl<R: Stored> Documents<R> for Collections<R> {
 
     async fn find(&self, key: &Ref<R::Id>) -> Result<Option<R>, StoreError> {
         let collection = self.of(&key.user_type)?;
-        let found = collection.find_one(by_key(key), None, Deadline::start()).await?;
-        found.map(|document| decode(R::NAME, &document)).transpose()
+        let found = collection.find_one(by_key(key), None, collection.deadline()).await?;
+        found.map(|document| self.decode(&document)).transpose()
     }
 
     async fn update(
@@ -233,14 +249,14 @@ impl<R: Stored> Documents<R> for Collections<R> {
         decide: &mut (dyn for<'r> FnMut(&'r mut R) -> Verdict + Send),
     ) -> Result<Updated, StoreError> {
         let collection = self.of(&key.user_type)?;
-        let deadline = Deadline::start();
+        let deadline = collection.deadline();
         let mut attempt = 0;
         let mut turn = None;
         loop {
             let Some(document) = collection.find_one(by_key(key), None, deadline).await? else {
                 return Ok(Updated::Missing);
             };
-            let mut record: R = decode(R::NAME, &document)?;
+            let mut record = self.decode(&document)?;
             let rev = record.rev();
             if decide(&mut record) == Verdict::Leave {
                 return Ok(Updated::Left);
@@ -248,7 +264,7 @@ impl<R: Stored> Documents<R> for Collections<R> {
             record.set_rev(rev + 1);
             let mut unchanged = by_key(key);
             unchanged.insert("rev", i64::try_from(rev).unwrap_or(i64::MAX));
-            let changed = encode(R::NAME, key.id.as_str(), &record)?;
+            let changed = self.encode(key, &record)?;
             match collection.replace_one(unchanged, changed, false, deadline).await? {
                 Replaced::Stored => return Ok(Updated::Stored),
                 Replaced::NoMatch => {}
@@ -270,8 +286,34 @@ impl<R: Stored> Documents<R> for Collections<R> {
     }
 
     async fn delete(&self, key: &Ref<R::Id>) -> Result<bool, StoreError> {
-        self.of(&key.user_type)?
-            .delete_one(by_key(key), Deadline::start())
-            .await
+        let collection = self.of(&key.user_type)?;
+        collection.delete_one(by_key(key), collection.deadline()).await
+    }
+
+    fn schema(&self) -> Schema {
+        self.schema
+    }
+
+    async fn versions(
+        &self,
+        user_type: &UserType,
+        after: Option<&R::Id>,
+        limit: u32,
+    ) -> Result<Vec<(R::Id, u16)>, StoreError> {
+        let listing = Listing {
+            filter: of_type(user_type, doc! { "_id": { "$gt": after.map_or("", |id| id.as_str()) } }),
+            sort: doc! { "_id": 1 },
+            limit: Some(limit),
+            projection: Some(doc! { "_id": 1, "schema": 1 }),
+        };
+        let found = self.of(user_type)?.list(listing).await?;
+        found
+            .iter()
+            .map(|document| {
+                let damaged = || StoreError::Damaged(format!("{} {}", R::NAME, id_of(document)));
+                let id = id_of(document).parse().map_err(|_| damaged())?;
+                Ok((id, version_of(document.as_bytes()).ok_or_else(damaged)?))
+            })
+            .collect()
     }
 }

@@ -7,6 +7,8 @@ use crate::storage::documents::StoreError;
 
 /// "Duplicate key".
 const DUPLICATE_KEY: i32 = 11000;
+/// "Namespace not found".
+const NAMESPACE_NOT_FOUND: i32 = 26;
 
 /// Whether a unique index refused the write.
 pub(super) fn is_duplicate(error: &Error) -> bool {
@@ -15,6 +17,11 @@ pub(super) fn is_duplicate(error: &Error) -> bool {
         ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
         _ => false,
     }
+}
+
+/// Whether the collection is not there.
+pub(super) fn is_missing(error: &Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Command(error) if error.code == NAMESPACE_NOT_FOUND)
 }
 
 /// Whether the server understood and refused.

@@ -11,9 +11,10 @@ use crate::{
         documents::StoreError,
         heartbeats::{HeartbeatRecord, Heartbeats},
         mongo::{
-            collection::{Index, Listing, RawCollection, Replaced},
-            connection::{Connection, Deadline},
+            collection::{Listing, RawCollection, Replaced},
+            connection::Connection,
             documents::{decode, encode},
+            indexes::Index,
         },
     },
 };
@@ -28,9 +29,9 @@ const INDEXES: &[Index] = &[Index::plain("at", &["at"])];
 pub(super) struct HeartbeatCollection(pub(super) Arc<Connection>);
 
 impl HeartbeatCollection {
-    /// Makes the indexes that are missing.
-    pub(super) async fn ensure_indexes(&self) -> Result<(), StoreError> {
-        self.collection().ensure_indexes(INDEXES).await
+    /// The collection and the indexes it needs.
+    pub(super) fn indexed(&self) -> (RawCollection, &'static [Index]) {
+        (self.collection(), INDEXES)
     }
 
     fn collection(&self) -> RawCollection {
@@ -43,7 +44,7 @@ impl Heartbeats for HeartbeatCollection {
     async fn beat(&self, record: &HeartbeatRecord) -> Result<(), StoreError> {
         let collection = self.collection();
         let document = encode(NAME, record.id.as_str(), record)?;
-        let deadline = Deadline::start();
+        let deadline = collection.deadline();
         let mut attempt = 0;
         loop {
             let own = doc! { "_id": record.id.as_str() };

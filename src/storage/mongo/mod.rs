@@ -1,13 +1,14 @@
 //! The production store: MongoDB, in two databases. One holds the records, the other the wrapped keys.
 //!
 //! How the guarantees of [`Documents`](crate::storage::Documents) are met:
-//! - *Durable*: every write waits for the journals of a majority of the servers.
+//! - *Durable*: every write waits for the journals of a majority of the servers. A URL that asks for less is refused.
 //! - *Atomic*: a change replaces one document on condition that its `rev` is the one that was read, and begins again
 //!   when it is not.
 //! - *Unique*: `_id` and plain unique indexes. Accounts have a collection for each user type, so that an index over a
 //!   slot alone makes it unique in its user type; so have data keys, whose ids may come from an import.
-//! - *Current*: reads go to the primary, whatever read preference the URL names.
-//! - *Bounded*: every operation ends within five seconds, all its tries included.
+//! - *Current*: reads go to the primary, whatever read preference the URL names; it serves lists of the audit alone,
+//!   which may lag.
+//! - *Bounded*: every operation ends within [`MongoOptions::operation_timeout`], all its tries included.
 //!
 //! Needs no transactions, pipeline updates, partial, sparse or multikey indexes, and no TTL. A standalone server, a
 //! replica set and shards will do; accounts of one user type stay on one shard.
@@ -19,17 +20,22 @@
 mod accounts;
 mod audit;
 mod candidates;
+mod client;
 mod collection;
 mod connection;
+mod dead_letters;
 mod deks;
 mod documents;
 mod errors;
 mod heartbeats;
+mod indexes;
 mod keyring;
 mod registrations;
 mod requests;
 mod sessions;
 mod turns;
+
+pub use self::indexes::IndexFinding;
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,13 +49,16 @@ use crate::{
         deks::DekRecord,
         mongo::{
             audit::AuditCollections,
+            collection::RawCollection,
             connection::Connection,
             documents::{Collections, Stored},
             heartbeats::HeartbeatCollection,
+            indexes::Index,
             keyring::KeyringCollection,
         },
         registrations::RegistrationRecord,
         requests::RequestRecord,
+        schema::Schemas,
         sessions::SessionRecord,
     },
 };
@@ -69,6 +78,14 @@ pub struct MongoOptions {
     pub server_selection_timeout: Duration,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
+    /// How long one operation may take, all its tries and waits included.
+    pub operation_timeout: Duration,
+    /// The versions of the records.
+    pub schemas: Schemas,
+    /// Connections to one server; none is what the URL says, or 50.
+    pub max_pool: Option<u32>,
+    /// Connections that are kept open; none likewise, or 0.
+    pub min_pool: Option<u32>,
 }
 
 impl MongoOptions {
@@ -82,6 +99,10 @@ impl MongoOptions {
             user_types,
             server_selection_timeout: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(2),
+            operation_timeout: Duration::from_secs(5),
+            schemas: Schemas::current(),
+            max_pool: None,
+            min_pool: None,
         }
     }
 }
@@ -94,11 +115,28 @@ pub struct MongoStores {
 
 /// Opens the store, making the indexes that are missing.
 pub async fn open(options: &MongoOptions) -> Result<MongoStores, StoreError> {
-    let stores = MongoStores {
-        connection: Arc::new(Connection::open(options).await?),
-    };
-    stores.ensure_indexes().await?;
+    let stores = connect(options).await?;
+    for (collection, needed) in stores.indexed() {
+        indexes::ensure(&collection, needed).await?;
+    }
     Ok(stores)
+}
+
+/// What is wrong with the indexes that are there. Changes nothing.
+pub async fn examine_indexes(options: &MongoOptions) -> Result<Vec<IndexFinding>, StoreError> {
+    let stores = connect(options).await?;
+    let mut findings = Vec::new();
+    for (collection, needed) in stores.indexed() {
+        findings.extend(indexes::compare(&collection, needed).await?);
+    }
+    stores.close().await;
+    Ok(findings)
+}
+
+async fn connect(options: &MongoOptions) -> Result<MongoStores, StoreError> {
+    Ok(MongoStores {
+        connection: Arc::new(Connection::open(options).await?),
+    })
 }
 
 impl MongoStores {
@@ -123,13 +161,27 @@ impl MongoStores {
         self.connection.close().await;
     }
 
-    async fn ensure_indexes(&self) -> Result<(), StoreError> {
-        self.collections::<AccountRecord>().ensure_indexes().await?;
-        self.collections::<RegistrationRecord>().ensure_indexes().await?;
-        self.collections::<SessionRecord>().ensure_indexes().await?;
-        self.collections::<RequestRecord>().ensure_indexes().await?;
-        self.audit().ensure_indexes().await?;
-        self.heartbeats().ensure_indexes().await
+    /// What is wrong with the server, with its mend, though everything works.
+    pub async fn misconfiguration(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.connection.is_standalone().await?.then(|| {
+            "MongoDB is a standalone server: what it has acknowledged is lost with its disk, and nobody takes over; make it \
+             a replica set of three"
+                .to_owned()
+        }))
+    }
+
+    /// Every collection that has indexes of its own.
+    fn indexed(&self) -> Vec<(RawCollection, &'static [Index])> {
+        fn each<R: Stored>(stores: &MongoStores) -> impl Iterator<Item = (RawCollection, &'static [Index])> {
+            let collections = stores.collections::<R>().all().into_iter();
+            collections.map(|collection| (collection, R::INDEXES))
+        }
+        each::<AccountRecord>(self)
+            .chain(each::<RegistrationRecord>(self))
+            .chain(each::<SessionRecord>(self))
+            .chain(each::<RequestRecord>(self))
+            .chain([self.audit().indexed(), self.heartbeats().indexed()])
+            .collect()
     }
 
     fn collections<R: Stored>(&self) -> Collections<R> {

@@ -10,8 +10,8 @@ use crate::{
         documents::StoreError,
         mongo::{
             candidates::{EMAIL, any_of},
-            collection::Index,
             documents::{Collections, Stored},
+            indexes::Index,
         },
         registrations::{RegistrationRecord, Registrations},
     },
@@ -22,6 +22,7 @@ impl Stored for RegistrationRecord {
         Index::plain("email_ix_0", &["user_type", "email_ix_0"]),
         Index::plain("email_ix_1", &["user_type", "email_ix_1"]),
         Index::plain("due", &["user_type", "outbox_due", "_id"]),
+        Index::plain("dead", &["user_type", "outbox_dead", "_id"]),
         Index::plain("expiry", &["user_type", "expires_at", "_id"]),
         Index::plain("page", &["user_type", "_id"]),
     ];

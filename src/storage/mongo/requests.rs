@@ -8,8 +8,8 @@ use crate::{
     storage::{
         documents::StoreError,
         mongo::{
-            collection::Index,
             documents::{Collections, Stored},
+            indexes::Index,
         },
         requests::{RequestRecord, Requests},
     },
@@ -18,6 +18,7 @@ use crate::{
 impl Stored for RequestRecord {
     const INDEXES: &'static [Index] = &[
         Index::plain("due", &["user_type", "outbox_due", "_id"]),
+        Index::plain("dead", &["user_type", "outbox_dead", "_id"]),
         Index::plain("expiry", &["user_type", "expires_at", "_id"]),
     ];
 }

@@ -12,8 +12,8 @@ use crate::{
     storage::{
         documents::{Ref, StoreError},
         mongo::{
-            collection::Index,
             documents::{Collections, Stored},
+            indexes::Index,
         },
         sessions::{SessionRecord, Sessions},
     },

@@ -46,7 +46,7 @@ pub const PATIENCE: Duration = Duration::from_millis(500);
 pub struct RedisOptions {
     /// `redis://` or `rediss://` (TLS), with user and password where they are needed.
     pub url: Private,
-    /// A certificate authority beside those of the system, as PEM.
+    /// The certificate authority of `rediss://`, as PEM, in place of those of the system.
     pub authority: Option<Vec<u8>>,
     /// What key names begin with.
     pub prefix: String,
@@ -62,7 +62,15 @@ pub struct RedisShared {
 /// Connects. A member of a cluster is refused: scripts here and the queue's own touch keys of several slots.
 pub async fn open(options: &RedisOptions) -> Result<RedisShared, StoreError> {
     let client = connection::client(options)?;
-    let connection = Connection::open(&client, &options.prefix, PATIENCE).await?;
+    let connection = Connection::open(&client, &options.prefix, PATIENCE).await;
+    let connection = connection.map_err(|error| match error {
+        StoreError::Unavailable(says) if options.url.expose().starts_with("rediss://") => {
+            StoreError::Unavailable(format!(
+                "{says}; with rediss:// its certificate must be of an authority of the system, or of REDIS_CA_FILE"
+            ))
+        }
+        error => error,
+    })?;
     let shared = RedisShared { connection, client };
     if info(&shared.connection, "cluster", "cluster_enabled").await?.as_deref() == Some("1") {
         let problem = "Redis runs in cluster mode; name a server with cluster-enabled no";

@@ -24,6 +24,7 @@ impl Row for AccountRecord {
         "phone_ix_0",
         "phone_ix_1",
         "outbox_due",
+        "outbox_dead",
     ];
     const UNIQUE: &'static [(&'static str, Unique)] = &[
         ("email_ix_0", Unique::Email),
@@ -41,6 +42,7 @@ impl Row for AccountRecord {
             Cell::Bytes(slots.phone_ix_0.as_bytes()),
             Cell::Bytes(slots.phone_ix_1.as_bytes()),
             Cell::Integer(self.outbox.due().as_millis()),
+            Cell::Integer(self.outbox.has_dead().into()),
         ]
     }
 }

@@ -51,6 +51,7 @@ mod tests {
         storage::{
             Documents as _, Ref, StoreError,
             deks::DekRecord,
+            schema::Schemas,
             sqlite::{database::Database, documents::Table, migrate::KEYS},
         },
     };
@@ -65,7 +66,7 @@ mod tests {
     async fn what_nobody_changed_is_not_read_again_and_what_somebody_did_is() {
         let folder = tempfile::tempdir().expect("a folder");
         let (database, other) = (open(folder.path()).await, open(folder.path()).await);
-        let table = Table::<DekRecord>::remembering(&database);
+        let table = Table::<DekRecord>::remembering(&database, &Schemas::current());
         let records = ["usr_a", "usr_b"].map(|id| {
             let id: AccountId = id.parse().expect("valid");
             let wrapped = WrappedKey {
@@ -88,7 +89,7 @@ mod tests {
         );
 
         // A commit of another connection that has nothing to do with the record.
-        let elsewhere = Table::<DekRecord>::new(&other);
+        let elsewhere = Table::<DekRecord>::new(&other, &Schemas::current());
         assert!(elsewhere.delete(&unread).await.expect("answers"));
         let to_be_read = table.find(&key).await;
         assert!(matches!(to_be_read, Err(StoreError::Unavailable(_))), "{to_be_read:?}");

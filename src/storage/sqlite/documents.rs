@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 use crate::{
-    domain::ids::Id as _,
+    domain::{ids::Id as _, user_type::UserType},
     storage::{
         documents::{Documents, Inserted, Record, Ref, StoreError, Unique, Updated, Verdict},
-        encoding::{decode, encode},
+        encoding::{decode, encode_as},
+        schema::{Schema, Schemas, version_of},
         sqlite::{
             cache::Cache,
             database::{Database, Query},
@@ -60,10 +61,12 @@ pub(super) struct Table<R> {
     update: Arc<str>,
     delete: Arc<str>,
     cache: Option<Cache<R>>,
+    versions: Arc<str>,
+    schema: Schema,
 }
 
 impl<R: Row> Table<R> {
-    pub(super) fn new(database: &Arc<Database>) -> Self {
+    pub(super) fn new(database: &Arc<Database>, schemas: &Schemas) -> Self {
         let table = R::NAME;
         let columns: Vec<&str> = ["rev"].iter().chain(R::LOOKUPS).chain(&["doc"]).copied().collect();
         let places = vec!["?"; columns.len()].join(", ");
@@ -81,15 +84,17 @@ impl<R: Row> Table<R> {
             )
             .into(),
             delete: format!("DELETE FROM {table} WHERE user_type = ? AND id = ?").into(),
+            versions: format!("SELECT id, doc FROM {table} WHERE user_type = ? AND id > ? ORDER BY id LIMIT ?").into(),
+            schema: schemas.of(R::NAME),
             cache: None,
         }
     }
 
     /// One whose records are remembered by their names, because most requests ask for some of them.
-    pub(super) fn remembering(database: &Arc<Database>) -> Self {
+    pub(super) fn remembering(database: &Arc<Database>, schemas: &Schemas) -> Self {
         Self {
             cache: Some(Cache::new()),
-            ..Self::new(database)
+            ..Self::new(database, schemas)
         }
     }
 
@@ -108,7 +113,12 @@ impl<R: Row> Table<R> {
     /// Records that a look-up `SELECT id, doc ...` finds.
     pub(super) async fn records(&self, query: Query<'_>) -> Result<Vec<R>, StoreError> {
         let rows = self.database.read(query).await?;
-        rows.iter().map(|row| document(&self.database, R::NAME, row)).collect()
+        rows.iter()
+            .map(|row| {
+                let (id, doc) = id_and_document(&self.database, row)?;
+                self.schema.decode(format_args!("{} {id}", R::NAME), doc)
+            })
+            .collect()
     }
 
     /// Whether a look-up finds nothing.
@@ -123,7 +133,7 @@ impl<R: Row> Table<R> {
 
     fn decode(&self, key: &Ref<R::Id>, row: &SqliteRow) -> Result<R, StoreError> {
         let doc: &[u8] = row.try_get("doc").map_err(|error| self.database.failure(&error))?;
-        decode(format_args!("{} {key}", R::NAME), doc)
+        self.schema.decode(format_args!("{} {key}", R::NAME), doc)
     }
 
     /// Runs `insert` or `update` over `record`. The unique value that another record has, if that stopped it.
@@ -198,9 +208,13 @@ pub(super) fn document<T: serde::de::DeserializeOwned>(
     name: &str,
     row: &SqliteRow,
 ) -> Result<T, StoreError> {
-    let parts = row.try_get("id").and_then(|id: &str| Ok((id, row.try_get("doc")?)));
-    let (id, doc): (&str, &[u8]) = parts.map_err(|error| database.failure(&error))?;
+    let (id, doc) = id_and_document(database, row)?;
     decode(format_args!("{name} {id}"), doc)
+}
+
+fn id_and_document<'r>(database: &Database, row: &'r SqliteRow) -> Result<(&'r str, &'r [u8]), StoreError> {
+    let parts = row.try_get("id").and_then(|id| Ok((id, row.try_get("doc")?)));
+    parts.map_err(|error| database.failure(&error))
 }
 
 fn bind_key<'q, I: crate::domain::ids::Id>(query: Query<'q>, key: &Ref<I>) -> Query<'q> {
@@ -222,7 +236,7 @@ fn bind_row<'q, R: Row>(mut query: Query<'q>, record: &'q R, doc: &'q [u8]) -> R
 impl<R: Row> Documents<R> for Table<R> {
     async fn insert(&self, record: &R) -> Result<Inserted, StoreError> {
         let key = record.key();
-        let doc = encode(format_args!("{} {key}", R::NAME), record)?;
+        let doc = encode_as(self.schema, format_args!("{} {key}", R::NAME), record)?;
         let query = bind_row(bind_key(self.query(&self.insert), &key), record, &doc)?;
         self.database
             .bounded(async {
@@ -273,7 +287,7 @@ impl<R: Row> Documents<R> for Table<R> {
                     return Ok(Updated::Left);
                 }
                 record.set_rev(rev + 1);
-                let doc = encode(format_args!("{} {key}", R::NAME), &record)?;
+                let doc = encode_as(self.schema, format_args!("{} {key}", R::NAME), &record)?;
                 let query = bind_key(bind_row(self.query(&self.update), &record, &doc)?, key);
                 match self.put(&mut transaction, query, &record, key, false).await? {
                     Some(unique) => Ok(Updated::Taken(unique)),
@@ -286,5 +300,28 @@ impl<R: Row> Documents<R> for Table<R> {
     async fn delete(&self, key: &Ref<R::Id>) -> Result<bool, StoreError> {
         let removed = self.database.write(bind_key(self.query(&self.delete), key)).await?;
         Ok(removed > 0)
+    }
+
+    fn schema(&self) -> Schema {
+        self.schema
+    }
+
+    async fn versions(
+        &self,
+        user_type: &UserType,
+        after: Option<&R::Id>,
+        limit: u32,
+    ) -> Result<Vec<(R::Id, u16)>, StoreError> {
+        let after = after.map_or("", |id| id.as_str());
+        let query = self.query(&self.versions).bind(user_type.as_str()).bind(after);
+        let rows = self.database.read(query.bind(limit)).await?;
+        rows.iter()
+            .map(|row| {
+                let (id, doc) = id_and_document(&self.database, row)?;
+                let damaged = || StoreError::Damaged(format!("{} {id}", R::NAME));
+                let parsed = id.parse().map_err(|_| damaged())?;
+                Ok((parsed, version_of(doc).ok_or_else(damaged)?))
+            })
+            .collect()
     }
 }

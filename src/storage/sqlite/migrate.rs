@@ -10,7 +10,10 @@ use sqlx::{Connection as _, SqliteConnection};
 use crate::storage::{documents::StoreError, sqlite::errors::translate};
 
 /// Steps of `sealgate.db`.
-pub(super) const RECORDS: &[&str] = &[include_str!("migrations/sealgate/0001_records.sql")];
+pub(super) const RECORDS: &[&str] = &[
+    include_str!("migrations/sealgate/0001_records.sql"),
+    include_str!("migrations/sealgate/0002_dead_letters.sql"),
+];
 /// Steps of `keys.db`.
 pub(super) const KEYS: &[&str] = &[include_str!("migrations/keys/0001_keys.sql")];
 

@@ -19,6 +19,7 @@ mod audit;
 mod cache;
 mod candidates;
 mod database;
+mod dead_letters;
 mod deks;
 mod documents;
 mod errors;
@@ -37,6 +38,7 @@ use async_trait::async_trait;
 
 use crate::storage::{
     Probe, StoreError, Stores,
+    schema::Schemas,
     sqlite::{
         audit::AuditTables, database::Database, documents::Table, heartbeats::HeartbeatTable, keyring::KeyringTable,
     },
@@ -52,11 +54,17 @@ pub const KEYS_FILE: &str = "keys.db";
 pub struct SqliteStores {
     records: Arc<Database>,
     keys: Arc<Database>,
+    schemas: Schemas,
 }
 
 /// Opens the store in `folder`, making folder and files where they are missing and bringing their tables up to date.
 /// Files of a newer version are refused.
 pub async fn open(folder: &Path) -> Result<SqliteStores, StoreError> {
+    open_with(folder, Schemas::current()).await
+}
+
+/// The same with other versions of the records.
+pub async fn open_with(folder: &Path, schemas: Schemas) -> Result<SqliteStores, StoreError> {
     // The records' file is made first: keys without records are what a wrong mount or half a back-up leaves.
     if folder.join(KEYS_FILE).exists() && !folder.join(RECORDS_FILE).exists() {
         return Err(StoreError::Unavailable(format!(
@@ -66,6 +74,7 @@ pub async fn open(folder: &Path) -> Result<SqliteStores, StoreError> {
     Ok(SqliteStores {
         records: Arc::new(Database::open(folder, RECORDS_FILE, migrate::RECORDS, false).await?),
         keys: Arc::new(Database::open(folder, KEYS_FILE, migrate::KEYS, true).await?),
+        schemas,
     })
 }
 
@@ -74,12 +83,12 @@ impl SqliteStores {
     #[must_use]
     pub fn stores(&self) -> Stores {
         Stores {
-            accounts: Arc::new(Table::remembering(&self.records)),
-            registrations: Arc::new(Table::new(&self.records)),
-            deks: Arc::new(Table::remembering(&self.keys)),
+            accounts: Arc::new(Table::remembering(&self.records, &self.schemas)),
+            registrations: Arc::new(Table::new(&self.records, &self.schemas)),
+            deks: Arc::new(Table::remembering(&self.keys, &self.schemas)),
             keyring: Arc::new(KeyringTable(Arc::clone(&self.keys))),
-            sessions: Arc::new(Table::remembering(&self.records)),
-            requests: Arc::new(Table::new(&self.records)),
+            sessions: Arc::new(Table::remembering(&self.records, &self.schemas)),
+            requests: Arc::new(Table::new(&self.records, &self.schemas)),
             audit: Arc::new(AuditTables(Arc::clone(&self.records))),
             heartbeats: Arc::new(HeartbeatTable(Arc::clone(&self.records))),
             probe: Arc::new(self.clone()),

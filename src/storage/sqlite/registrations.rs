@@ -19,7 +19,14 @@ use crate::{
 const LIVE: &str = "AND +expires_at > ? ORDER BY created_at DESC, id DESC";
 
 impl Row for RegistrationRecord {
-    const LOOKUPS: &'static [&'static str] = &["email_ix_0", "email_ix_1", "created_at", "expires_at", "outbox_due"];
+    const LOOKUPS: &'static [&'static str] = &[
+        "email_ix_0",
+        "email_ix_1",
+        "created_at",
+        "expires_at",
+        "outbox_due",
+        "outbox_dead",
+    ];
     const UNIQUE: &'static [(&'static str, Unique)] = &[];
     fn lookups(&self) -> Vec<Cell<'_>> {
         vec![
@@ -28,6 +35,7 @@ impl Row for RegistrationRecord {
             Cell::Integer(self.created_at.as_millis()),
             Cell::Integer(self.expires_at.as_millis()),
             Cell::Integer(self.outbox.due().as_millis()),
+            Cell::Integer(self.outbox.has_dead().into()),
         ]
     }
 }

@@ -12,12 +12,13 @@ use crate::{
 };
 
 impl Row for RequestRecord {
-    const LOOKUPS: &'static [&'static str] = &["expires_at", "outbox_due"];
+    const LOOKUPS: &'static [&'static str] = &["expires_at", "outbox_due", "outbox_dead"];
     const UNIQUE: &'static [(&'static str, Unique)] = &[];
     fn lookups(&self) -> Vec<Cell<'_>> {
         vec![
             Cell::Integer(self.expires_at.as_millis()),
             Cell::Integer(self.outbox.due().as_millis()),
+            Cell::Integer(self.outbox.has_dead().into()),
         ]
     }
 }

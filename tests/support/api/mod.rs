@@ -20,7 +20,7 @@ pub(crate) use inbox::Mail;
 pub(crate) use logs::logged;
 pub(crate) use person::{BROWSER, PASSWORD, Person, mobile, other};
 pub(crate) use raw::RawConnection;
-pub(crate) use redis::RedisServer;
+pub(crate) use redis::{Authority, RedisServer};
 pub(crate) use runner::{eventually, repeated, run, run_bare};
 pub(crate) use setup::Setup;
 pub(crate) use smtp::MailServer;

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use sealgate::{
     app::{Server, World},
-    config::{Config, Source, environment::Environment, sms::SmsConfig},
+    config::{Config, Source, environment::Environment, sms::SmsConfig, worker::WorkerConfig},
     crypto::{password_hasher::HashCost, system_entropy::SystemEntropy},
     domain::clock::{ManualClock, Timestamp},
     http::server::Limits,
@@ -31,6 +31,8 @@ pub(crate) struct Setup {
     pub(crate) stores: StoreSet,
     /// With providers of mails and texts.
     pub(crate) patience: Duration,
+    /// How often jobs are done, beside what every test shortens.
+    pub(crate) worker: fn(&mut WorkerConfig),
     folder: Arc<TempDir>,
 }
 
@@ -49,6 +51,7 @@ impl Setup {
             given_stores: None,
             stores: stores.clone(),
             patience: Duration::from_secs(10),
+            worker: |_| (),
             folder: Arc::new(tempfile::tempdir().expect("a folder")),
         }
     }
@@ -90,6 +93,7 @@ impl Setup {
         if let Some(production) = &mut config.stores.production {
             production.redis.filter.freshness = Duration::from_millis(60);
         }
+        (self.worker)(&mut config.worker);
         config
     }
 

@@ -119,7 +119,10 @@ def main():
         check_order(name, service)
     expect(compose["networks"]["data"].get("internal") is True, "the stores' network leads out")
     for name, service in services.items():
-        if name not in deployed:
+        if service.get("profiles") == ["operator"]:
+            check_hardening(name, service)
+            expect(networks(service) == {"app", "data"} and "ports" not in service, f"{name}: reaches too far")
+        elif name not in deployed:
             expect(networks(service) == {"dev"}, f"{name}: shares a network with the deployment")
             expect(all(port.startswith("127.0.0.1:") for port in service["ports"]), f"{name}: not on loopback")
     check_secrets(folder)

@@ -69,7 +69,7 @@ impl Draft for RedisDraft {
 
     async fn finish(self: Box<Self>, basis: &Basis) -> Result<bool, StoreError> {
         let scan = self.connection.key(&format!("f:{}:scan", self.shape.id));
-        let bytes = self.shape.to_redis(self.bits);
+        let bytes = self.shape.for_redis(self.bits);
         for (index, chunk) in bytes.chunks(CHUNK).enumerate() {
             let mut command = redis::cmd("SETRANGE");
             let () = self

@@ -148,7 +148,7 @@ impl RedisFilter {
             }
             stored.extend_from_slice(&piece);
         }
-        let bits = found.shape.from_redis(&self.seed, &stored)?;
+        let bits = found.shape.read_redis(&self.seed, &stored)?;
         let basis = found.basis.parse().unwrap_or_default();
         Ok(Replica::new(found.shape.clone(), bits, basis, found.counter))
     }

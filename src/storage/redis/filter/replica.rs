@@ -133,7 +133,7 @@ mod tests {
     use crate::domain::user_type::UserType;
 
     const SEED: [u8; 32] = [3; 32];
-    const FRESHNESS: Duration = Duration::from_millis(1000);
+    const FRESHNESS: Duration = Duration::from_secs(1);
 
     fn item(number: u64) -> FilterItem {
         let mut bytes = [0; 32];

@@ -78,7 +78,7 @@ pub(super) static ADD: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// Makes a generation to build, or takes over one that nobody builds any more and that is large enough. Arguments: what
-/// keys begin with, new id, capacity, bytes, made_at, seconds that a builder is waited for, 1 where the caller builds.
+/// keys begin with, new id, capacity, bytes, `made_at`, seconds that a builder is waited for, 1 where the caller builds.
 /// Answers id, capacity and bytes; nothing where somebody else builds.
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
     Script::new(

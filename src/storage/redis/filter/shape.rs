@@ -48,7 +48,7 @@ impl Shape {
     }
 
     /// With the bytes of Redis, which leaves zeros at the end away.
-    pub(super) fn from_redis(&self, seed: &[u8; 32], stored: &[u8]) -> Result<Bits, StoreError> {
+    pub(super) fn read_redis(&self, seed: &[u8; 32], stored: &[u8]) -> Result<Bits, StoreError> {
         let mut bytes = self.empty(seed)?.into_bytes();
         let header = bytes.len() - self.bytes;
         if stored.len() > self.bytes {
@@ -61,7 +61,7 @@ impl Shape {
     }
 
     /// The bytes for Redis.
-    pub(super) fn to_redis(&self, bits: Bits) -> Vec<u8> {
+    pub(super) fn for_redis(&self, bits: Bits) -> Vec<u8> {
         let mut bytes = bits.into_bytes();
         let header = bytes.len() - self.bytes;
         bytes.drain(..header);
@@ -146,8 +146,8 @@ mod tests {
                 bits.set(item.as_bytes());
             }
             let stored = set_in_redis(&shape, &items);
-            prop_assert_eq!(&stored, &shape.to_redis(bits));
-            let read = shape.from_redis(&SEED, &stored).expect("the same size");
+            prop_assert_eq!(&stored, &shape.for_redis(bits));
+            let read = shape.read_redis(&SEED, &stored).expect("the same size");
             for item in &items {
                 prop_assert!(read.check(item.as_bytes()));
             }
@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn redis_leaves_zeros_at_the_end_away_and_more_than_the_size_is_damage() {
         let shape = Shape::new("g".into(), 100, 0.01);
-        assert!(shape.from_redis(&SEED, &[]).expect("empty").is_empty());
-        assert!(shape.from_redis(&SEED, &vec![0; shape.bytes + 1]).is_err());
+        assert!(shape.read_redis(&SEED, &[]).expect("empty").is_empty());
+        assert!(shape.read_redis(&SEED, &vec![0; shape.bytes + 1]).is_err());
     }
 
     #[test]
