@@ -22,6 +22,7 @@ use tokio::{
 
 /// What happens to what passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "each suite that has the proxy uses some of them")]
 pub(crate) enum Fault {
     /// Nothing.
     None,
@@ -119,39 +120,54 @@ async fn answers(
     subscribes: Arc<std::sync::atomic::AtomicBool>,
 ) {
     let mut buffer = vec![0; 64 * 1024];
-    let mut held: Option<Vec<u8>> = None;
+    let mut held: Vec<Vec<u8>> = Vec::new();
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let chunk = buffer[..read].to_vec();
         let now = *fault.borrow();
-        match now {
-            Fault::None => {}
-            Fault::Slow(delay) => tokio::time::sleep(delay).await,
+        let mut outgoing = match now {
             Fault::LoseAnswers | Fault::Gone => return,
+            Fault::Slow(delay) => {
+                tokio::time::sleep(delay).await;
+                vec![chunk]
+            }
             // The answer to the subscription itself arrives, or nobody would listen.
-            Fault::ShuffleFeed if subscribes.load(Ordering::Relaxed) && !is_first(&chunk) => match dice() % 12 {
-                0 => tokio::time::sleep(Duration::from_millis(dice() % 120)).await,
-                1 | 2 => continue,
-                3 => {
-                    if to.write_all(&chunk).await.is_err() {
-                        return;
-                    }
-                }
-                4 | 5 if held.is_none() => {
-                    held = Some(chunk);
-                    continue;
-                }
-                6 if dice().is_multiple_of(20) => return,
-                _ => {}
-            },
-            Fault::ShuffleFeed => {}
+            Fault::ShuffleFeed if subscribes.load(Ordering::Relaxed) && !is_first(&chunk) => {
+                let Some(shuffled) = shuffle(chunk, &mut held).await else {
+                    return;
+                };
+                shuffled
+            }
+            Fault::None | Fault::ShuffleFeed => vec![chunk],
+        };
+        if !outgoing.is_empty() && now != Fault::ShuffleFeed {
+            outgoing.append(&mut held);
         }
-        if to.write_all(&chunk).await.is_err() {
-            return;
+        for chunk in outgoing {
+            if to.write_all(&chunk).await.is_err() {
+                return;
+            }
         }
-        if let Some(late) = held.take()
-            && to.write_all(&late).await.is_err()
-        {
-            return;
+    }
+}
+
+/// What of a feed comes on now; `None` where it is cut off.
+async fn shuffle(chunk: Vec<u8>, held: &mut Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
+    match dice() % 12 {
+        0 => {
+            tokio::time::sleep(Duration::from_millis(dice() % 120)).await;
+            Some(vec![chunk])
+        }
+        1 | 2 => Some(Vec::new()),
+        3 => Some(vec![chunk.clone(), chunk]),
+        4 | 5 => {
+            held.push(chunk);
+            Some(Vec::new())
+        }
+        6 if dice().is_multiple_of(20) => None,
+        _ => {
+            let mut late = std::mem::take(held);
+            late.insert(0, chunk);
+            Some(late)
         }
     }
 }
