@@ -106,6 +106,11 @@ impl Drop for Installation {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a figure for whoever runs the tests with --success-output")]
+fn say(figure: &str) {
+    println!("{figure}");
+}
+
 fn user_type() -> UserType {
     "User1".parse().expect("valid")
 }
@@ -292,7 +297,7 @@ fn redis_holds_neither_the_seed_nor_more_than_the_bitmap_asks_for() {
         }
         // -n ln p / (ln 2)², in bytes.
         let theory = 1_000_000.0 * 0.001_f64.ln().abs() / std::f64::consts::LN_2.powi(2) / 8.0;
-        println!("{bytes} bytes in Redis for a million at 0.1 %, theory {theory:.0}");
+        say(&format!("{bytes} bytes in Redis for a million at 0.1 %, theory {theory:.0}"));
         // SETBIT grows the string to the highest bit that was set, and Redis rounds up as it grows.
         #[expect(clippy::cast_precision_loss, reason = "a size")]
         let share = bytes as f64 / theory;
@@ -331,12 +336,44 @@ fn nobody_who_was_added_is_denied_whatever_happens_to_the_feed() {
             })
             .await;
         let (nos, asked) = (nos.into_inner(), asked.into_inner());
-        println!("{ROUNDS} rounds: none denied; {nos} of {asked} questions about strangers were answered with no");
+        say(&format!(
+            "{ROUNDS} rounds: none denied; {nos} of {asked} questions about strangers were answered with no"
+        ));
         assert!(nos > 0, "a filter that never says no proves nothing");
         for reader in &readers {
             for round in 0..ROUNDS {
                 assert!(!denies(reader, round), "round {round}, later");
             }
         }
+    });
+}
+
+/// What the proxy can do beside shuffling: a slow Redis, one whose answers are lost, and one that is gone.
+#[test]
+fn additions_fail_or_are_known_and_nobody_is_denied_while_redis_is_slow_deaf_or_gone() {
+    runtime().block_on(async {
+        let installation = Installation::new();
+        let (proxy, url) = installation.proxy().await;
+        let (writer, reader) = (
+            installation.server_at(&url, 10_000).await,
+            installation.server_at(&url, 10_000).await,
+        );
+        establish(&writer).await;
+        until_denied(&reader, u64::MAX).await;
+        let faults = [Fault::Slow(Duration::from_millis(30)), Fault::LoseAnswers, Fault::Gone, Fault::None];
+        for (number, fault) in (1_u64..).zip(faults) {
+            proxy.set(fault);
+            let added = writer.add(&[item(number)]).await;
+            tokio::time::sleep(FRESHNESS).await;
+            // Where the answer was lost it may be there; where it was not added, its record is not inserted.
+            if added.is_ok() {
+                assert!(!denies(&reader, number) && !denies(&writer, number), "{fault:?}");
+            }
+            if fault == Fault::Gone {
+                assert!(added.is_err());
+                assert!(!denies(&reader, u64::MAX), "nothing is compared, so nothing is denied");
+            }
+        }
+        until_denied(&reader, u64::MAX).await;
     });
 }

@@ -22,7 +22,6 @@ use tokio::{
 
 /// What happens to what passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "each suite that has the proxy uses some of them")]
 pub(crate) enum Fault {
     /// Nothing.
     None,
