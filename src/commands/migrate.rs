@@ -18,7 +18,7 @@ pub(crate) async fn run(config: &Config, is_dry: bool) -> anyhow::Result<()> {
         if progress.is_done {
             damaged += progress.damaged;
         }
-        if progress.is_done || progress.seen % STRIDE == 0 {
+        if progress.is_done || progress.seen.is_multiple_of(STRIDE) {
             writeln!(io::stdout(), "{}", line(progress, is_dry))
         } else {
             Ok(())

@@ -109,9 +109,10 @@ pub trait HandOver: Send + Sync + 'static {
 pub struct Outbox {
     #[serde(rename = "outbox")]
     entries: BTreeMap<String, OutboxEntry>,
-    outbox_due: Timestamp,
-    #[serde(default)]
-    outbox_dead: bool,
+    #[serde(rename = "outbox_due")]
+    due: Timestamp,
+    #[serde(rename = "outbox_dead", default)]
+    has_dead: bool,
 }
 
 /// A try that failed, and why: a fixed phrase.
@@ -127,8 +128,8 @@ impl Default for Outbox {
     fn default() -> Self {
         Self {
             entries: BTreeMap::new(),
-            outbox_due: Timestamp::NEVER,
-            outbox_dead: false,
+            due: Timestamp::NEVER,
+            has_dead: false,
         }
     }
 }
@@ -161,7 +162,7 @@ impl Outbox {
     /// The earliest due time, or [`Timestamp::NEVER`].
     #[must_use]
     pub fn due(&self) -> Timestamp {
-        self.outbox_due
+        self.due
     }
 
     /// A message.
@@ -240,14 +241,14 @@ impl Outbox {
     }
 
     fn settle(&mut self) {
-        self.outbox_due = self
+        self.due = self
             .entries
             .values()
             .filter(|entry| entry.state != DeliveryState::Dead)
             .map(|entry| entry.due)
             .min()
             .unwrap_or(Timestamp::NEVER);
-        self.outbox_dead = self.entries.values().any(|entry| entry.state == DeliveryState::Dead);
+        self.has_dead = self.entries.values().any(|entry| entry.state == DeliveryState::Dead);
     }
 }
 

@@ -20,7 +20,7 @@ impl Outbox {
     /// Whether a message is dead.
     #[must_use]
     pub fn has_dead(&self) -> bool {
-        self.outbox_dead
+        self.has_dead
     }
 
     /// The dead messages.
