@@ -106,7 +106,10 @@ impl Drop for Installation {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a figure for whoever runs the tests with --success-output")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a figure for whoever runs the tests with --success-output"
+)]
 fn say(figure: &str) {
     println!("{figure}");
 }
@@ -297,7 +300,9 @@ fn redis_holds_neither_the_seed_nor_more_than_the_bitmap_asks_for() {
         }
         // -n ln p / (ln 2)², in bytes.
         let theory = 1_000_000.0 * 0.001_f64.ln().abs() / std::f64::consts::LN_2.powi(2) / 8.0;
-        say(&format!("{bytes} bytes in Redis for a million at 0.1 %, theory {theory:.0}"));
+        say(&format!(
+            "{bytes} bytes in Redis for a million at 0.1 %, theory {theory:.0}"
+        ));
         // SETBIT grows the string to the highest bit that was set, and Redis rounds up as it grows.
         #[expect(clippy::cast_precision_loss, reason = "a size")]
         let share = bytes as f64 / theory;
@@ -360,7 +365,12 @@ fn additions_fail_or_are_known_and_nobody_is_denied_while_redis_is_slow_deaf_or_
         );
         establish(&writer).await;
         until_denied(&reader, u64::MAX).await;
-        let faults = [Fault::Slow(Duration::from_millis(30)), Fault::LoseAnswers, Fault::Gone, Fault::None];
+        let faults = [
+            Fault::Slow(Duration::from_millis(30)),
+            Fault::LoseAnswers,
+            Fault::Gone,
+            Fault::None,
+        ];
         for (number, fault) in (1_u64..).zip(faults) {
             proxy.set(fault);
             let added = writer.add(&[item(number)]).await;
