@@ -132,6 +132,7 @@ impl Foundation {
             limits: config.http.rate_limits.then_some(shared.limits),
             idempotency: shared.idempotency,
             leases: shared.leases,
+            revocations: shared.revocations,
             filter: Arc::clone(&filter.port),
             look_ups: LookupTimes::default(),
             shared: shared.probe,

@@ -22,6 +22,7 @@ pub mod health_check;
 pub mod http;
 #[cfg(feature = "jobs")]
 pub mod jobs;
+pub mod metrics_listener;
 pub mod process;
 pub mod service;
 pub mod storage;

@@ -14,7 +14,7 @@ use sealgate::{
     config::{Config, ConfigProblem, Source, environment::Environment},
     doctor, health_check,
     http::{docs, error_code, server::Limits},
-    process,
+    metrics_listener, process,
 };
 
 /// Authentication service whose users' personal data is sealed field by field.
@@ -161,6 +161,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = process::start_logs(&config.logs);
     for notice in &config.notices {
         tracing::warn!("{notice}");
+    }
+    if let Some(address) = config.logs.metrics_address {
+        metrics_listener::listen(address)?;
     }
     let has_docs = config.http.docs;
     let outbox = (config.environment == Environment::Development).then(|| config.mail.directory.clone());

@@ -22,7 +22,9 @@ use crate::{
         limits::Limits,
         memory::{AlwaysMaybe, FreeLeases, MemoryIdempotency, MemoryLimits, SharedLimits},
         mongo::{self, MongoOptions},
-        redis, sqlite,
+        redis,
+        revocations::Revocations,
+        sqlite,
     },
 };
 
@@ -63,6 +65,7 @@ pub(super) struct Shared {
     pub(super) limits: Arc<dyn Limits>,
     pub(super) idempotency: Arc<dyn Idempotency>,
     pub(super) leases: Arc<dyn Leases>,
+    pub(super) revocations: Option<Arc<dyn Revocations>>,
     pub(super) probe: Option<Arc<dyn Probe>>,
 }
 
@@ -127,12 +130,14 @@ impl Opened {
                 )),
                 idempotency: Arc::new(opened.redis.idempotency()),
                 leases: Arc::new(opened.redis.leases()),
+                revocations: Some(Arc::new(opened.redis.revocations())),
                 probe: Some(Arc::new(opened.redis.clone())),
             },
             Self::Embedded(_) | Self::Given(_) => Shared {
                 limits: Arc::new(MemoryLimits::default()),
                 idempotency: Arc::new(MemoryIdempotency::default()),
                 leases: Arc::new(FreeLeases),
+                revocations: None,
                 probe: None,
             },
         }

@@ -1,5 +1,7 @@
 //! How the service speaks to its operator.
 
+use std::net::SocketAddr;
+
 use crate::config::source::Reader;
 
 /// Settings of logs.
@@ -9,6 +11,8 @@ pub struct LogsConfig {
     pub is_json: bool,
     /// A filter as `tracing` reads it, for example `info` or `sealgate=debug,info`.
     pub level: String,
+    /// Where metrics are served; nowhere without it.
+    pub metrics_address: Option<SocketAddr>,
 }
 
 impl LogsConfig {
@@ -34,6 +38,20 @@ impl LogsConfig {
                 "Write `info`, or for example `sealgate=debug,info`",
             );
         }
-        Self { is_json, level }
+        Self {
+            is_json,
+            level,
+            metrics_address: metrics_address(reader),
+        }
     }
+}
+
+fn metrics_address(reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    let text = reader.text("METRICS_ADDR")?;
+    let parsed = text.trim().parse();
+    if parsed.is_err() {
+        let mend = "Write an address and a port, for example `127.0.0.1:9464`";
+        reader.report("METRICS_ADDR", "is no address with a port", mend);
+    }
+    parsed.ok()
 }

@@ -31,6 +31,7 @@ pub const VARIABLES: &[&str] = &[
     "LIMIT_UPDATE",
     "LIMIT_LOGOUT",
     "LIMIT_DELETE",
+    "LIMIT_VERIFY_TOKEN",
     "LIMIT_REFRESH",
     "LIMIT_ACCOUNT",
     "LIMIT_STRANGER",
@@ -83,6 +84,7 @@ pub const VARIABLES: &[&str] = &[
     "WORKER",
     "LOG_FORMAT",
     "LOG_LEVEL",
+    "METRICS_ADDR",
 ];
 
 /// Names and values, from wherever they came.

@@ -29,7 +29,8 @@ use crate::{
 const TYPE: &str = "at+jwt";
 const LEEWAY: Duration = Duration::from_secs(30);
 const LONGEST: usize = 4096;
-const CLIENT_ID: &str = "sealgate";
+/// `client_id`: there is one client, whoever signs in here.
+pub const CLIENT_ID: &str = "sealgate";
 
 /// What an access token says. No personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -105,6 +105,8 @@ limits! {
     Logout "LIMIT_LOGOUT" 10 MINUTE,
     /// Accepted deletions of one address of a client.
     Delete "LIMIT_DELETE" 1 DAY,
+    /// Tokens checked for other services by one address of a client.
+    VerifyToken "LIMIT_VERIFY_TOKEN" 600 MINUTE,
     /// Refreshes of one token family.
     Refresh "LIMIT_REFRESH" 30 MINUTE,
     /// Anything else of one signed-in account.

@@ -8,7 +8,7 @@ use poem_openapi::{
 
 use crate::{
     crypto::blind_index::BlindIndexer,
-    domain::{email::Email, phone::Phone},
+    domain::{email::Email, phone::Phone, private::Private},
     http::{
         error_code::ErrorCode, middleware::rate_limit::Identity, population::Population, problem::Problem,
         refusals::missing_token,
@@ -99,6 +99,38 @@ impl SignedIn {
 #[must_use]
 pub fn not_own_account() -> Problem {
     Problem::new(ErrorCode::NotOwnAccount)
+}
+
+/// A token that somebody presented and nobody checked yet, for a route that needs nothing of its account.
+#[derive(Debug)]
+pub struct Presented {
+    /// As it came.
+    pub token: Private,
+    /// Of which population.
+    pub population: Population,
+}
+
+impl<'a> ApiExtractor<'a> for Presented {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn security_schemes() -> Vec<&'static str> {
+        SignedIn::security_schemes()
+    }
+
+    fn register(registry: &mut Registry) {
+        SignedIn::register(registry);
+    }
+
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let population = Population::of(request)?;
+        let token = bearer(request).ok_or_else(missing_token)?;
+        Ok(Self {
+            token: Private::new(token.to_owned()),
+            population,
+        })
+    }
 }
 
 /// The password flow of OAuth 2, so that Swagger UI can sign in.

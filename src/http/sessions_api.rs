@@ -4,16 +4,18 @@ use poem::Request;
 use poem_openapi::{OpenApi, payload::Json};
 
 use crate::{
+    crypto::token_signer::CLIENT_ID,
     http::{
         body::Body,
-        caller::SignedIn,
-        dto::{Login, Message, Refresh, Tokens},
+        caller::{Presented, SignedIn},
+        dto::{Login, Message, Refresh, Tokens, token::TokenClaims},
         error_code::{Codes, ErrorCode, codes},
         middleware::rate_limit::Identity,
         population::Population,
         refusals::{BODY, Refused, SIGNED_IN},
     },
     service::{
+        authenticate::verify_token,
         refresh::{family, refresh},
         sign_in::sign_in,
         sign_out::sign_out,
@@ -25,6 +27,7 @@ use crate::{
 pub struct SessionsApi;
 
 const LOGIN: Codes = codes([ErrorCode::InvalidCredentials, ErrorCode::EmailNotVerified]);
+const TOKEN: Codes = codes([ErrorCode::MissingToken, ErrorCode::InvalidToken]);
 const REFRESH: Codes = codes([ErrorCode::InvalidRefreshToken, ErrorCode::RefreshTokenReused]);
 
 #[OpenApi]
@@ -64,6 +67,22 @@ impl SessionsApi {
                 .await?
                 .into(),
         ))
+    }
+
+    /// Check a token
+    ///
+    /// For other services: the claims of an access token that is good right now. Its session was not ended and its account
+    /// not locked, deleted or given another password since; whether that is checked by the token's signature alone, they
+    /// can do themselves.
+    #[oai(path = "/verify-token", method = "get", operation_id = "verify_token")]
+    async fn verify_token(&self, presented: Presented) -> Result<Json<TokenClaims>, Refused<TOKEN>> {
+        let Population { core, user_type, .. } = &presented.population;
+        let claims = verify_token(core, user_type, presented.token.expose()).await?;
+        Ok(Json(TokenClaims::new(
+            core.signer.issuer(user_type),
+            CLIENT_ID,
+            &claims,
+        )))
     }
 
     /// Sign out

@@ -1,7 +1,10 @@
 //! From a bearer token to the account that stands behind it, right now.
 //!
 //! The session row and the account's epoch are the truth: a token whose session was ended, or whose account moved on,
-//! is refused at once, also after a restart.
+//! is refused at once, also after a restart. Where servers share Redis they tell each other what they read of them a
+//! moment ago and what ended; whatever is not known there is read.
+
+use tokio::time::Instant;
 
 use crate::{
     crypto::{
@@ -14,8 +17,12 @@ use crate::{
         ids::{AccountId, SessionId},
         user_type::UserType,
     },
-    service::{core::Core, failure::Failure, sessions::is_backed},
-    storage::{Ref, accounts::AccountRecord},
+    service::{core::Core, failure::Failure, revoke::standing},
+    storage::{
+        Ref, StoreError,
+        accounts::AccountRecord,
+        revocations::{LiveSession, READ, SessionState, Standing},
+    },
 };
 
 /// Who is calling. Exists only after [`authenticate`].
@@ -69,29 +76,150 @@ pub fn read_token(core: &Core, user_type: &UserType, token: &str) -> Result<Acce
 
 /// The second half: whether session and account still stand behind it.
 pub async fn find_caller(core: &Core, user_type: &UserType, claims: AccessClaims) -> Result<Caller, AuthenticateError> {
-    let now = core.clock.now();
     let key = Ref::new(user_type, claims.account_id);
     let session_key = Ref::new(user_type, claims.session_id);
-    let (session, account) =
-        tokio::try_join!(core.stores.sessions.find(&session_key), core.stores.accounts.find(&key),)
-            .map_err(Failure::from)?;
+    let known = async {
+        let (session, _) = look(core, &session_key, &key).await?;
+        read_unless_known(core, &session_key, session).await
+    };
+    let account = async { Ok(core.stores.accounts.find(&key).await.map_err(Failure::from)?) };
+    let (session, account) = tokio::try_join!(known, account)?;
     let (Some(session), Some(account)) = (session, account) else {
         return Err(AuthenticateError::InvalidToken);
     };
-
-    let keyring = core.keyring.current();
-    let Ok(security) = RecordMac::new(&keyring).verify(user_type, &key.id, account.security()) else {
-        core.note(user_type, &key.id, AuditEvent::RecordTampered, Outcome::Refused)
-            .await;
+    let Some(security) = verified(core, &key, &account).await else {
         return Err(AuthenticateError::InvalidToken);
     };
-    if session.account_id != key.id || !session.is_live(now) || !is_backed(&session, security) {
+    if !stands(core, &session_key, &session, &key, &standing(&security)) {
         return Err(AuthenticateError::InvalidToken);
     }
     Ok(Caller {
-        security: security.clone(),
-        session_id: session.id,
+        security,
+        session_id: session_key.id,
         authenticated_at: session.authenticated_at,
         account,
     })
+}
+
+/// The same for somebody else's service, which needs no account: where servers share Redis, one round trip to it.
+pub async fn verify_token(core: &Core, user_type: &UserType, token: &str) -> Result<AccessClaims, AuthenticateError> {
+    let claims = read_token(core, user_type, token)?;
+    let key = Ref::new(user_type, claims.account_id.clone());
+    let session_key = Ref::new(user_type, claims.session_id.clone());
+    let (session, known) = look(core, &session_key, &key).await?;
+    let standing = async {
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => read_standing(core, &key).await,
+        }
+    };
+    let found = tokio::try_join!(read_unless_known(core, &session_key, session), standing)?;
+    match found {
+        (Some(session), Some(standing)) if stands(core, &session_key, &session, &key, &standing) => Ok(claims),
+        _ => Err(AuthenticateError::InvalidToken),
+    }
+}
+
+/// What servers told each other; nothing where there is one server, or Redis is away.
+async fn look(
+    core: &Core,
+    session: &Ref<SessionId>,
+    account: &Ref<AccountId>,
+) -> Result<(Option<LiveSession>, Option<Standing>), AuthenticateError> {
+    let Some(revocations) = &core.revocations else {
+        return Ok((None, None));
+    };
+    match revocations.look(session, account).await {
+        Ok((Some(SessionState::Ended), _)) => Err(AuthenticateError::InvalidToken),
+        Ok((Some(SessionState::Live(live)), standing)) => Ok((Some(live), standing)),
+        Ok((None, standing)) => Ok((None, standing)),
+        Err(error) => {
+            tracing::debug!(%error, "a token is checked by the database");
+            Ok((None, None))
+        }
+    }
+}
+
+/// The session as it is known, or from its row: what is over by the clock may have been renewed since it was known.
+async fn read_unless_known(
+    core: &Core,
+    key: &Ref<SessionId>,
+    known: Option<LiveSession>,
+) -> Result<Option<LiveSession>, AuthenticateError> {
+    if let Some(known) = known.filter(|known| is_on(known, core.clock.now())) {
+        return Ok(Some(known));
+    }
+    let asked_at = Instant::now();
+    let session = core.stores.sessions.find(key).await.map_err(Failure::from)?;
+    let Some(session) = session.filter(|session| session.ended_at.is_none()) else {
+        return Ok(None);
+    };
+    let live = LiveSession {
+        account_id: session.account_id,
+        epoch: session.epoch,
+        authenticated_at: session.authenticated_at,
+        idle_expires_at: session.idle_expires_at,
+        expires_at: session.expires_at,
+    };
+    if let Some(revocations) = &core.revocations
+        && asked_at.elapsed() < READ
+    {
+        forgo(revocations.remember_session(key, &live).await);
+    }
+    Ok(Some(live))
+}
+
+/// What the account stands behind, from its record.
+async fn read_standing(core: &Core, key: &Ref<AccountId>) -> Result<Option<Standing>, AuthenticateError> {
+    let asked_at = Instant::now();
+    let Some(account) = core.stores.accounts.find(key).await.map_err(Failure::from)? else {
+        return Ok(None);
+    };
+    let Some(security) = verified(core, key, &account).await else {
+        return Ok(None);
+    };
+    let standing = standing(&security);
+    if let Some(revocations) = &core.revocations
+        && asked_at.elapsed() < READ
+    {
+        forgo(revocations.remember_standing(key, &standing).await);
+    }
+    Ok(Some(standing))
+}
+
+/// What the record's MAC covers; `None`, audited, where somebody changed it.
+async fn verified(core: &Core, key: &Ref<AccountId>, account: &AccountRecord) -> Option<Security> {
+    let keyring = core.keyring.current();
+    let verified = RecordMac::new(&keyring).verify(&key.user_type, &key.id, account.security());
+    if let Ok(security) = verified {
+        return Some(security.clone());
+    }
+    core.note(&key.user_type, &key.id, AuditEvent::RecordTampered, Outcome::Refused)
+        .await;
+    None
+}
+
+/// Whether session and account belong together, and the account still stands behind it.
+fn stands(
+    core: &Core,
+    session_key: &Ref<SessionId>,
+    session: &LiveSession,
+    account: &Ref<AccountId>,
+    standing: &Standing,
+) -> bool {
+    session.account_id == account.id
+        && is_on(session, core.clock.now())
+        && standing.is_active
+        && (standing.epoch == session.epoch || standing.kept_session.as_ref() == Some(&session_key.id))
+}
+
+fn is_on(session: &LiveSession, now: Timestamp) -> bool {
+    now < session.expires_at && now < session.idle_expires_at
+}
+
+/// What is not remembered is read again.
+fn forgo(remembered: Result<(), StoreError>) {
+    if let Err(error) = remembered {
+        tracing::debug!(%error, "a session is not remembered");
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
     service::{email_filter::LookupTimes, vault::Vault},
     storage::{
         Probe, Stores, email_filter::EmailFilter, idempotency::Idempotency, leases::Leases, limits::Limits,
-        outbox::HandOver,
+        outbox::HandOver, revocations::Revocations,
     },
 };
 
@@ -59,6 +59,8 @@ pub struct Core {
     pub idempotency: Arc<dyn Idempotency>,
     /// Who does what is due by the clock.
     pub leases: Arc<dyn Leases>,
+    /// Sessions that ended, as servers tell each other; none where there is one server.
+    pub revocations: Option<Arc<dyn Revocations>>,
     /// Addresses that surely nobody has.
     pub filter: Arc<dyn EmailFilter>,
     /// How long look-ups of addresses take.

@@ -18,8 +18,9 @@ use crate::{
         core::Core,
         failure::Failure,
         fresh::is_fresh,
+        revoke,
     },
-    storage::{Change, Changed, accounts::AccountRecord, change},
+    storage::{Change, Changed, accounts::AccountRecord, change, revocations::Standing},
 };
 
 /// Why the account stays.
@@ -71,6 +72,12 @@ pub async fn erase_account(core: &Core, caller: &Caller) -> Result<String, Erase
         .map_err(Failure::from)?;
         match erased {
             Changed::Stored(()) => {
+                let standing = Standing {
+                    epoch: security.epoch + 1,
+                    kept_session: None,
+                    is_active: false,
+                };
+                revoke::account_moved_on(core, &key, &standing).await;
                 let keys = core.stores.deks.find(&key).await.map_err(Failure::from)?;
                 let keys = keys.map(|record| record.deks.into_keys().collect()).unwrap_or_default();
                 core.vault.destroy(&key).await?;

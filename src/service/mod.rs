@@ -30,6 +30,7 @@ pub mod register;
 pub mod requests;
 pub mod resend_confirmation;
 pub mod reset_password;
+pub mod revoke;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;

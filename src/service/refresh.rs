@@ -14,6 +14,7 @@ use crate::{
     service::{
         core::Core,
         failure::Failure,
+        revoke,
         sessions::{TokenPair, is_backed, pair},
     },
     storage::{
@@ -87,6 +88,7 @@ pub async fn refresh(core: &Core, user_type: &UserType, token: &str) -> Result<T
             Ok(pair(core, &session, security, &successor, now)?)
         }
         Some((Rotation::Reused, session)) => {
+            revoke::session_ended(core, &key).await;
             core.note(
                 user_type,
                 &session.account_id,

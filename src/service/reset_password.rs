@@ -18,8 +18,9 @@ use crate::{
         accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
         core::Core,
         failure::Failure,
+        revoke,
     },
-    storage::{Change, Ref, accounts::AccountRecord, change},
+    storage::{Change, Ref, accounts::AccountRecord, change, revocations::Standing},
 };
 
 /// Why the password stays as it is.
@@ -101,6 +102,12 @@ pub async fn reset_password(
         .map_err(Failure::from)?;
         match step.into_value() {
             Some(Step::Done) => {
+                let standing = Standing {
+                    epoch: security.epoch + 1,
+                    kept_session: None,
+                    is_active: true,
+                };
+                revoke::account_moved_on(core, &key, &standing).await;
                 hand_over(core, &key, message_id);
                 core.note(user_type, &key.id, AuditEvent::PasswordReset, Outcome::Success)
                     .await;

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::audit::{AuditEvent, Outcome},
-    service::{authenticate::Caller, core::Core, failure::Failure},
+    service::{authenticate::Caller, core::Core, failure::Failure, revoke},
     storage::{Change, Ref, change, sessions::SessionRecord},
 };
 
@@ -18,6 +18,7 @@ pub async fn sign_out(core: &Core, caller: &Caller) -> Result<(), Failure> {
         }
     })
     .await?;
+    revoke::session_ended(core, &key).await;
     core.note(
         &key.user_type,
         &caller.account.id,

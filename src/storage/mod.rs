@@ -31,6 +31,7 @@ pub mod outbox;
 pub mod profile;
 pub mod registrations;
 pub mod requests;
+pub mod revocations;
 pub mod schema;
 pub mod sessions;
 

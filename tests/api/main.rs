@@ -119,4 +119,5 @@ mod sign_in;
 mod slow_and_large_bodies;
 mod texts_over_twilio;
 mod two_servers;
+mod verify_token;
 mod walk;

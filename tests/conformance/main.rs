@@ -35,6 +35,7 @@ mod registrations;
 #[cfg(unix)]
 mod remembered;
 mod requests;
+mod revocations;
 mod schemas;
 mod sessions;
 mod shared;

@@ -114,6 +114,7 @@ impl Process {
             idempotency: Arc::new(MemoryIdempotency::default()),
             leases: Arc::new(sealgate::storage::memory::FreeLeases),
             filter: Arc::new(sealgate::storage::memory::AlwaysMaybe),
+            revocations: None,
             look_ups: sealgate::service::email_filter::LookupTimes::default(),
             shared: None,
             user_types: user_types

@@ -4,7 +4,11 @@ use std::{process::Output, time::Duration};
 
 use serde_json::json;
 
-use crate::{installation::Installation, stores::SharedStores, waiting::eventually};
+use crate::{
+    installation::Installation,
+    stores::{SharedStores, free_port},
+    waiting::eventually,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -16,9 +20,15 @@ fn out(output: &Output) -> String {
 #[tokio::test]
 async fn the_filter_is_rebuilt_by_hand_and_by_a_worker_and_its_status_told() {
     let (installation, stores) = (Installation::new(), SharedStores::new());
-    let settings = stores.settings_with(&[("WORKER", "off"), ("FILTER_CAPACITY", "2")]);
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let with_metrics = [
+        ("WORKER", "off"),
+        ("FILTER_CAPACITY", "2"),
+        ("METRICS_ADDR", metrics.as_str()),
+    ];
+    let settings = stores.settings_with(&with_metrics[..2]);
     out(&installation.run(&["keys", "new"], &settings));
-    let server = installation.serve(&settings).await;
+    let server = installation.serve(&stores.settings_with(&with_metrics)).await;
     let client = reqwest::Client::new();
     for name in ["ada", "grace", "mary"] {
         let person = json!({
@@ -52,6 +62,27 @@ async fn the_filter_is_rebuilt_by_hand_and_by_a_worker_and_its_status_told() {
         status().ends_with("It serves.\n").then_some(())
     })
     .await;
+
+    // What it saves is counted.
+    let count = async || {
+        let form = [("username", "nobody@mail.example"), ("password", "Correct-Horse-9!")];
+        let login = client
+            .post(format!("http://{}/User1/login", server.address))
+            .form(&form);
+        assert_eq!(login.send().await.expect("an answer").status(), 401);
+        let told = client
+            .get(format!("http://{metrics}/metrics"))
+            .send()
+            .await
+            .expect("metrics");
+        let told = told.text().await.expect("text");
+        assert!(!told.contains("nobody"), "{told}");
+        let line = told
+            .lines()
+            .find(|line| line.starts_with("sealgate_email_filter_answers_total{answer=\"no\"}"));
+        line.map(str::to_owned)
+    };
+    eventually("a no that is counted", PATIENCE, count).await;
     drop(worker);
     drop(server);
     stores.remove().await;

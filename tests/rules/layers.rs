@@ -134,7 +134,7 @@ const LAYERS: &[Layer] = &[
 
 /// The composition root and what stands around it: puts concrete things together and therefore names them all. `main`
 /// and `bin` are crates of their own.
-const ROOTS: &[&str] = &["lib", "app", "doctor", "main", "commands", "bin"];
+const ROOTS: &[&str] = &["lib", "app", "doctor", "metrics_listener", "main", "commands", "bin"];
 
 /// Crates with one home each.
 const HOMES: &[(&[&str], &[&str])] = &[

@@ -9,7 +9,7 @@ use std::{
 use sealgate::{
     app::{World, run_worker},
     config::{Config, Source},
-    process,
+    metrics_listener, process,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,9 @@ fn run(config: &Config) -> anyhow::Result<()> {
         .enable_all()
         .build()?
         .block_on(async {
+            if let Some(address) = config.logs.metrics_address {
+                metrics_listener::listen(address)?;
+            }
             let stop = CancellationToken::new();
             tokio::spawn({
                 let stop = stop.clone();

@@ -3,6 +3,7 @@
 pub mod phone;
 pub mod profile;
 pub mod recovery;
+pub mod token;
 
 use poem_openapi::Object;
 use zeroize::Zeroizing;

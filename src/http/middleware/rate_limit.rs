@@ -56,6 +56,7 @@ pub fn counted(path: &str) -> Counted {
         "/reset_password_form" => Counted::Client(Limit::ResetPasswordForm),
         "/reset_password" => Counted::Client(Limit::ResetPassword),
         "/update" => Counted::Client(Limit::Update),
+        "/verify-token" => Counted::Client(Limit::VerifyToken),
         "/logout" => Counted::Client(Limit::Logout),
         "/" => by_identity(Limit::Account, Limit::Account),
         "/delete" => by_identity(Limit::Account, Limit::Stranger),

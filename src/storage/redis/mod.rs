@@ -8,6 +8,7 @@
 //! | `rl:<hex of a keyed digest>` | string | a bucket: the theoretical arrival time, in milliseconds |
 //! | `id:<hex of a keyed digest>` | hash | a remembered request |
 //! | `lease:<job>` | string | who does what is due by the clock in this period |
+//! | `s:…`, `e:…` | string | what is known of a session, and of what its account stands behind ([`revocations`]) |
 //! | `f:…` | | the e-mail filter ([`filter`]) |
 //! | `servers` | sorted set | servers by when they were last seen |
 //! | `jobs:…` | | the queue's own (apalis) |
@@ -20,6 +21,7 @@ mod filter;
 mod idempotency;
 mod leases;
 mod limits;
+mod revocations;
 mod servers;
 
 use std::{sync::Arc, time::Duration};
@@ -32,6 +34,7 @@ pub use self::{
     idempotency::RedisIdempotency,
     leases::RedisLeases,
     limits::RedisLimits,
+    revocations::RedisRevocations,
 };
 use crate::{
     domain::{entropy::Entropy, private::Private},
@@ -90,6 +93,12 @@ impl RedisShared {
     #[must_use]
     pub fn idempotency(&self) -> RedisIdempotency {
         RedisIdempotency::new(self.connection.clone())
+    }
+
+    /// Ended sessions and standings of accounts.
+    #[must_use]
+    pub fn revocations(&self) -> RedisRevocations {
+        RedisRevocations::new(self.connection.clone())
     }
 
     /// Who does what is due by the clock.
