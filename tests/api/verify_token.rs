@@ -8,6 +8,7 @@ cases! {
 }
 cases_on_production! {
     a_token_ended_at_one_server_is_refused_by_the_other_at_once
+    defect_21_a_full_filter_neither_refuses_nor_keeps_anybody_signed_in
     with_redis_cut_a_revoked_token_is_refused_and_a_good_one_is_not
 }
 
@@ -92,6 +93,22 @@ async fn a_token_ended_at_one_server_is_refused_by_the_other_at_once(stores: &St
     }
     one.shut_down().await;
     other.shut_down().await;
+}
+
+/// What is known of ended sessions has no size, and the filter of addresses that has one goes on when it is full.
+async fn defect_21_a_full_filter_neither_refuses_nor_keeps_anybody_signed_in(stores: &StoreSet) {
+    let app = Setup::new(stores)
+        .set("FILTER_CAPACITY", "1")
+        .set("FILTER_FALSE_POSITIVE_RATE", "0.1")
+        .spawn()
+        .await;
+    for _ in 0..12 {
+        let (_, pair) = app.member("User1").await;
+        assert_eq!(status(&app, "User1", &pair.access).await, 200);
+        app.post("/User1/logout").bearer(&pair.access).send().await.expect(200);
+        assert_eq!(status(&app, "User1", &pair.access).await, 401);
+    }
+    app.shut_down().await;
 }
 
 async fn with_redis_cut_a_revoked_token_is_refused_and_a_good_one_is_not(stores: &StoreSet) {

@@ -121,6 +121,8 @@ impl TestApp {
         user_types: Vec<UserType>,
     ) -> Self {
         let client = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy();
+        // Sooner than the server gives an idle connection up: a request that meets its end gets no answer.
+        let client = client.pool_idle_timeout(Duration::from_secs(2));
         Self {
             address: server.address,
             clock: Arc::clone(&setup.clock),
