@@ -185,7 +185,7 @@ mod tests {
         assert_eq!((mongo.max_pool, mongo.min_pool), (Some(20), Some(2)));
         let millis =
             [mongo.selection_timeout, mongo.connect_timeout, mongo.operation_timeout].map(|time| time.as_millis());
-        assert_eq!(millis, [1_000, 2_000, 3_000]);
+        assert_eq!(millis, [1_000, 1_500, 3_000]);
 
         for (wrong, name) in [
             (&[("MONGO_POOL_MAX", "0")][..], "MONGO_POOL_MAX"),

@@ -73,9 +73,10 @@ impl MongoConfig {
             let set = number(reader, variable, 100..=60_000);
             Duration::from_millis(set.unwrap_or(default).into())
         };
-        let selection_timeout = millis("MONGO_SELECTION_TIMEOUT_MS", 2_000);
-        let connect_timeout = millis("MONGO_CONNECT_TIMEOUT_MS", 2_000);
-        let operation_timeout = millis("MONGO_OPERATION_TIMEOUT_MS", 5_000);
+        let selection_timeout = millis("MONGO_SELECTION_TIMEOUT_MS", 1_500);
+        let connect_timeout = millis("MONGO_CONNECT_TIMEOUT_MS", 1_500);
+        // Whoever asks while MongoDB is gone is told within two seconds.
+        let operation_timeout = millis("MONGO_OPERATION_TIMEOUT_MS", 1_800);
         if operation_timeout < selection_timeout.max(connect_timeout) {
             reader.report(
                 "MONGO_OPERATION_TIMEOUT_MS",

@@ -98,6 +98,9 @@ impl Health {
                 ServiceHealth::Down
             }
         };
+        if database == ServiceHealth::Down {
+            self.core.look_ups.forget();
+        }
         let redis = self.look_at_shared().await;
         let response_time = began.elapsed();
         let (email, sms) = self.look_at_workers().await;

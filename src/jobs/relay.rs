@@ -91,7 +91,7 @@ where
                 user_type: user_type.clone(),
             };
             if let Err(error) = queue.push(Job::deliver(message)).await {
-                // Its due time has moved on: the relay pushes it again in a minute.
+                // Its due time has moved on: the relay pushes it again within a minute.
                 tracing::warn!(%error, "a message was not handed over");
                 continue;
             }

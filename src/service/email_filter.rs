@@ -48,6 +48,12 @@ impl LookupTimes {
         times.push_back(took);
     }
 
+    /// Forgets them all: the database does not answer. Until it does again everybody is looked up, and learns that; a "no"
+    /// from the filter would tell those who have an account from those who have none.
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// One of them, each as likely; `None` before the first.
     #[must_use]
     pub fn draw(&self, entropy: &dyn Entropy) -> Option<Duration> {

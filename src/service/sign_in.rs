@@ -117,7 +117,8 @@ async fn find(
             core.stores
                 .registrations
                 .find_by_email(user_type, &candidates, core.clock.now()),
-        )?;
+        )
+        .inspect_err(|_| core.look_ups.forget())?;
         core.look_ups.note(began.elapsed());
         let registration = registrations.into_iter().next();
         if account.is_none() && registration.is_none() {

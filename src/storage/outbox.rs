@@ -1,7 +1,7 @@
 //! Messages that a change causes, stored in the same document as the change, and gone from it only when a provider
 //! has taken them. The queue between service and worker is a hand-over, never the truth: it may be lost or flushed.
 //!
-//! Life of an entry: made `pending` with `due` = now → handed over (`due` 60 s on) → taken by a worker (`lease`) →
+//! Life of an entry: made `pending` with `due` = now → handed over (`due` 50 s on) → taken by a worker (`lease`) →
 //! removed after the provider accepted, or `due` = now + back-off after a failure, or `dead` once it is no longer
 //! worth sending. Text messages stand as `sending` from before their first byte, and are `dead` when found so again.
 
@@ -26,8 +26,9 @@ use crate::{
     },
 };
 
-/// How long after a hand-over the relay waits before it hands over again.
-pub const HAND_OVER: Duration = Duration::from_mins(1);
+/// How long after a hand-over the relay waits before it hands over again: what was lost on its way is then sent within a
+/// minute, relay and queue included.
+pub const HAND_OVER: Duration = Duration::from_secs(50);
 /// How long a worker may hold an entry; longer than any provider's time-out.
 pub const LEASE: Duration = Duration::from_secs(30);
 
@@ -176,7 +177,7 @@ impl Outbox {
         self.entries.keys().filter_map(|id| id.parse().ok())
     }
 
-    /// Moves every message that is due to 60 s on and names it: the caller that stored this pushes them.
+    /// Moves every message that is due to 50 s on and names it: the caller that stored this pushes them.
     pub fn hand_over_due(&mut self, now: Timestamp) -> Vec<MessageId> {
         let mut handed = Vec::new();
         for (id, entry) in &mut self.entries {

@@ -20,6 +20,10 @@
 #[path = "../support/api/mod.rs"]
 mod support;
 
+#[path = "../support/fault_proxy.rs"]
+#[expect(dead_code, reason = "other suites use other faults")]
+mod fault_proxy;
+
 /// Makes a test of every case for every store set and user type.
 macro_rules! cases {
     ($($case:ident)+) => {
@@ -97,11 +101,13 @@ mod defects;
 mod defects_of_accounts;
 mod defects_of_installations;
 mod deletion;
+mod faults;
 mod headers;
 mod idempotency;
 mod limits;
 mod limits_of_identities;
 mod links;
+mod lost_answers;
 mod mail_over_smtp;
 mod names;
 mod pages;

@@ -13,6 +13,7 @@
 mod records;
 
 #[path = "../support/fault_proxy.rs"]
+#[expect(dead_code, reason = "other suites use other faults")]
 mod fault_proxy;
 
 mod accounts;

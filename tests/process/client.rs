@@ -101,9 +101,12 @@ impl Client {
         Self::send(request).await.expect("an answer")
     }
 
+    pub(crate) async fn try_get_as(&self, access: &str, path: &str) -> Option<Answer> {
+        Self::send(self.http.get(format!("{}{path}", self.base)).bearer_auth(access)).await
+    }
+
     pub(crate) async fn get_as(&self, access: &str, path: &str) -> Answer {
-        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(access);
-        Self::send(request).await.expect("an answer")
+        self.try_get_as(access, path).await.expect("an answer")
     }
 
     pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Option<Answer> {

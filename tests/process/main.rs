@@ -8,6 +8,10 @@
 //! A function in the file that its subject names. [`installation::Installation`] starts servers and workers,
 //! [`client::Client`] talks to a server, [`outbox::Outbox`] reads what was mailed.
 
+#[path = "../support/fault_proxy.rs"]
+#[expect(dead_code, reason = "other suites use other faults")]
+mod fault_proxy;
+
 mod client;
 mod installation;
 mod outbox;
@@ -22,6 +26,7 @@ mod delivery;
 mod demo;
 mod edge;
 mod email_filter;
+mod faults;
 mod health;
 mod logging;
 mod operator;

@@ -7,9 +7,10 @@ use std::{
 };
 
 use sealgate::{crypto::system_entropy::SystemEntropy, domain::entropy::make_bytes};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
+use url::Url;
 
-use crate::{installation::Installation, processes::Process, waiting::until};
+use crate::{fault_proxy::FaultProxy, installation::Installation, processes::Process, waiting::until};
 
 /// Two databases of the MongoDB that `TEST_MONGO_URL` names, and a prefix in the Redis that `TEST_REDIS_URL` names.
 #[derive(Debug)]
@@ -39,6 +40,19 @@ impl SharedStores {
     pub(crate) fn settings_with<'s>(&'s self, more: &[(&'s str, &'s str)]) -> Vec<(&'s str, &'s str)> {
         let own = self.settings.iter().map(|(name, value)| (*name, value.as_str()));
         own.chain(more.iter().copied()).collect()
+    }
+
+    /// The shared Redis behind a proxy, and its URL there.
+    pub(crate) async fn redis_behind_proxy(&self) -> (FaultProxy, String) {
+        let mut url = Url::parse(&server("TEST_REDIS_URL")).expect("a URL");
+        let host = url.host_str().expect("a host").to_owned();
+        let mut addresses = lookup_host((host, url.port().unwrap_or(6379)))
+            .await
+            .expect("a name that is resolved");
+        let proxy = FaultProxy::before(addresses.next().expect("an address")).await;
+        url.set_host(Some("127.0.0.1")).expect("a host");
+        url.set_port(Some(proxy.address().port())).expect("a port");
+        (proxy, url.into())
     }
 
     /// The database of the records, as somebody else's client sees it.

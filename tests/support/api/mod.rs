@@ -2,6 +2,7 @@
 
 mod answer;
 mod app;
+mod faulty;
 mod forge;
 mod inbox;
 mod logs;
@@ -15,6 +16,7 @@ mod stores;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{Pair, TestApp};
+pub(crate) use faulty::{Faulty, Tally, Timed, say, until};
 pub(crate) use forge::{Forger, encoded, part};
 pub(crate) use inbox::Mail;
 pub(crate) use logs::logged;

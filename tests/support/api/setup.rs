@@ -75,6 +75,8 @@ impl Setup {
             ("RATE_LIMITS", "off"),
             ("DATA_DIR", &self.folder().to_string_lossy()),
             ("DOCS", "off"),
+            // More than the default: machines that run tests are busy, with other tests.
+            ("MONGO_OPERATION_TIMEOUT_MS", "5000"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let source = Source::from_pairs(own.into_iter().chain(self.stores.settings()).chain(self.pairs.clone()));

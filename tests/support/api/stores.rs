@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use redis::aio::MultiplexedConnection;
 use sealgate::{
     crypto::system_entropy::SystemEntropy,
     domain::{entropy::make_bytes, private::Private, user_type::UserType},
@@ -98,6 +99,31 @@ impl StoreSet {
         }
     }
 
+    /// A connection of the test's own to the shared Redis.
+    pub(crate) async fn redis(&self) -> MultiplexedConnection {
+        let client = redis::Client::open(test_redis_url()).expect("a client");
+        client.get_multiplexed_async_connection().await.expect("Redis answers")
+    }
+
+    /// What Redis holds under names that begin so.
+    pub(crate) async fn redis_keys(&self, redis: &mut MultiplexedConnection, names: &str) -> Vec<String> {
+        let Self::Mongo { name, .. } = self else {
+            return Vec::new();
+        };
+        let mut keys = redis::cmd("KEYS");
+        keys.arg(format!("{name}:{names}*"))
+            .query_async(redis)
+            .await
+            .expect("keys")
+    }
+
+    /// As after FLUSHALL, for this store set alone.
+    pub(crate) async fn flush(&self) {
+        if let Self::Mongo { name, .. } = self {
+            forget(&mut self.redis().await, name).await;
+        }
+    }
+
     /// Removes what is not gone with the service's folder.
     pub(super) async fn remove(&self) {
         let Self::Mongo { url, used, .. } = self else {
@@ -105,21 +131,21 @@ impl StoreSet {
         };
         let client = mongodb::Client::with_uri_str(url).await.expect("a client");
         let used = used.lock().expect("no panic while it is held").clone();
-        let redis = redis::Client::open(test_redis_url()).expect("a client");
-        let mut redis = redis.get_multiplexed_async_connection().await.expect("Redis answers");
+        let mut redis = self.redis().await;
         for name in &used {
-            let keys: Vec<String> = redis::cmd("KEYS")
-                .arg(format!("{name}:*"))
-                .query_async(&mut redis)
-                .await
-                .expect("keys");
-            if !keys.is_empty() {
-                let _: () = redis::cmd("DEL").arg(keys).query_async(&mut redis).await.expect("gone");
-            }
+            forget(&mut redis, name).await;
         }
         for database in used.iter().flat_map(|name| databases(name)) {
             client.database(&database).drop().await.expect("drops");
         }
+    }
+}
+
+async fn forget(redis: &mut MultiplexedConnection, name: &str) {
+    let mut keys = redis::cmd("KEYS");
+    let keys: Vec<String> = keys.arg(format!("{name}:*")).query_async(redis).await.expect("keys");
+    if !keys.is_empty() {
+        let _: () = redis::cmd("DEL").arg(keys).query_async(redis).await.expect("gone");
     }
 }
 
