@@ -1,9 +1,10 @@
 //! A store is gone, empty or slow: what the service promises then, and when it is itself again. Each case says its figure
 //! (`cargo nextest run -E 'test(/faults::/)' --success-output immediate`); docs/TESTING.md has those that were seen.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use crate::{
     fault_proxy::Fault,
@@ -44,11 +45,14 @@ async fn signed_out(app: &TestApp) -> Pair {
 async fn one_of_each(app: &TestApp, tally: &mut Tally, person: &Person, pair: &Pair) -> Vec<Answer> {
     let newcomer = Person::new();
     let asked: [Timed; 5] = tokio::join!(
-        Timed::ask("login", app.sign_in("User1", &person.email, &person.password)),
-        Timed::ask("profile", app.profile("User1", &pair.access)),
-        Timed::ask("create", app.create("User1", &newcomer)),
-        Timed::ask("forget", app.forget("User1", &person.email)),
-        Timed::ask("refresh", app.refresh("User1", &pair.refresh)),
+        Box::pin(Timed::ask(
+            "login",
+            app.sign_in("User1", &person.email, &person.password)
+        )),
+        Box::pin(Timed::ask("profile", app.profile("User1", &pair.access))),
+        Box::pin(Timed::ask("create", app.create("User1", &newcomer))),
+        Box::pin(Timed::ask("forget", app.forget("User1", &person.email))),
+        Box::pin(Timed::ask("refresh", app.refresh("User1", &pair.refresh))),
     )
     .into();
     let mut answers: Vec<Answer> = asked.iter().map(|timed| tally.note(timed)).collect();

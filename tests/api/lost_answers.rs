@@ -165,7 +165,7 @@ async fn an_account_is_made_once_and_each_mail_comes(stores: &StoreSet) {
             let welcomes = mails.iter().filter(|mail| mail.subject.starts_with("Welcome")).count();
             assert_eq!((welcomes, mails.len()), (1, links.len() + 1), "{mails:?}");
             eventually("nothing left of the registrations", async || {
-                app.clock.advance(Duration::from_secs(60));
+                app.clock.advance(Duration::from_mins(1));
                 (count(&*open.registrations).await == before.1).then_some(())
             })
             .await;

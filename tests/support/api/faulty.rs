@@ -1,11 +1,8 @@
 //! A service whose stores lie behind proxies that do to it what networks do.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
+use tokio::time::Instant;
 use url::Url;
 
 use super::{Answer, Setup, StoreSet, TestApp, eventually};
