@@ -46,6 +46,8 @@ const CHEAP: HashCost = HashCost {
 /// Prints it, with stores under `folder` that are filled where they are new. The filter is rebuilt in the Redis of the
 /// environment.
 pub(crate) async fn measure(folder: &Path, sizes: [u64; 2]) -> anyhow::Result<()> {
+    // Whether they are there is known before minutes are spent.
+    servers::config()?;
     let user_type = people::user_type()?;
     let mut out = io::stdout();
     let mut populations = Vec::new();
