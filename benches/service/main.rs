@@ -1,8 +1,18 @@
 //! The service as `scripts/bench` measures it: with a bare route beside it, in the same process and behind the same
 //! listener's code, so that figures compare. Never part of the product.
 //!
-//! `serve` prints the service's address, then the bare route's, and serves until it is told to end. `argon2 SECONDS`
-//! hashes passwords on every core, with the parameters of the service, and prints how many it made per second.
+//! - `serve` prints the service's address, then the bare route's, and serves until it is told to end.
+//! - `argon2 SECONDS` hashes passwords on every core, with the parameters of the service, and prints how many it made per
+//!   second.
+//! - `servers` names the production stores that the environment names; `forget` removes what was put into them.
+//! - `filter ITEMS ACCOUNTS` measures the e-mail filter on them.
+//! - `look-ups FOLDER SMALL LARGE` compares two embedded stores of so many accounts, and rebuilds the filter from the larger.
+
+mod filter;
+mod look_ups;
+mod people;
+mod servers;
+mod spread;
 
 use std::{
     hint::black_box,
@@ -17,7 +27,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use poem::{EndpointExt as _, Route, endpoint::make_sync};
 use sealgate::{
     app::{Server, World},
-    config::{Config, Source},
+    config::{Config, ConfigProblem, Source},
     http::server::{Limits, serve},
     process,
 };
@@ -27,22 +37,37 @@ use tokio_util::sync::CancellationToken;
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve"] => {
-            process::prepare();
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(both())
+        ["serve"] => run(both()),
+        ["servers"] => run(servers::name()),
+        ["forget"] => run(servers::forget()),
+        ["filter", items, accounts] => run(filter::measure(items.parse()?, accounts.parse()?)),
+        ["look-ups", folder, small, large] => {
+            run(look_ups::measure(Path::new(folder), [small.parse()?, large.parse()?]))
         }
         // As any program has it: what the service does to its process is left out.
         ["argon2", seconds] => hash_for(Duration::from_secs(seconds.parse()?)),
-        _ => anyhow::bail!("usage: service serve | argon2 SECONDS"),
+        _ => anyhow::bail!(
+            "usage: serve | argon2 SECONDS | servers | forget | filter ITEMS ACCOUNTS | look-ups FOLDER SMALL LARGE"
+        ),
     }
 }
 
-async fn both() -> anyhow::Result<()> {
-    let config = Source::from_environment(Path::new("."))
+/// As the product's binaries run.
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    process::prepare();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(work)
+}
+
+fn load(source: Result<Source, ConfigProblem>) -> anyhow::Result<Config> {
+    source
         .map_err(|problem| vec![problem])
         .and_then(|source| Config::load(&source))
-        .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        .map_err(|problems| anyhow::anyhow!("{problems:?}"))
+}
+
+async fn both() -> anyhow::Result<()> {
+    let config = load(Source::from_environment(Path::new(".")))?;
     let _logs = process::start_logs(&config.logs);
     let bare = TcpListener::bind("127.0.0.1:0").await?;
     let bare_address = bare.local_addr()?;
