@@ -182,7 +182,7 @@ impl Bench {
         tokio::spawn(async move { following.follow(stop).await });
         let deadline = Instant::now() + PATIENCE;
         // One of them may be a false positive.
-        let asked = [self.question(stranger(0)?)?, self.question(stranger(1)?)?];
+        let asked = [self.question(&stranger(0)?)?, self.question(&stranger(1)?)?];
         while !asked.iter().any(|question| question.is_denied(filter)) {
             anyhow::ensure!(Instant::now() < deadline, "the copy does not come to say \"no\"");
             sleep(Duration::from_millis(5)).await;
@@ -190,9 +190,9 @@ impl Bench {
         Ok(())
     }
 
-    fn question(&self, email: sealgate::domain::email::Email) -> anyhow::Result<Question> {
+    fn question(&self, email: &sealgate::domain::email::Email) -> anyhow::Result<Question> {
         let keyring = self.core.keyring.current();
-        let candidates = candidates(&keyring, &self.user_type, &email)?;
+        let candidates = candidates(&keyring, &self.user_type, email)?;
         let values = candidates.iter().map(|candidate| &candidate.value);
         let index = KeyUse::Index(self.user_type.clone());
         Ok(Question {
@@ -221,7 +221,7 @@ impl Bench {
         let mut trips = [const { Vec::new() }; 4];
         for round in 0..WARM_UP + ROUNDS {
             let questions: Vec<_> = (0..BATCH)
-                .map(|number| self.question(stranger(round * BATCH + number)?))
+                .map(|number| self.question(&stranger(round * BATCH + number)?))
                 .collect::<anyhow::Result<_>>()?;
             // All that sign-in does to be told "no", once the address is its blind index.
             let began = Instant::now();
@@ -238,7 +238,7 @@ impl Bench {
                 denied += u64::from(black_box(question.is_denied(filter)));
             }
             let check = began.elapsed() / u32::try_from(BATCH)?;
-            let known = self.question(email(scattered(round) % accounts)?)?;
+            let known = self.question(&email(scattered(round) % accounts)?)?;
             // The first after the busy loop wakes everybody up: each is it as often.
             let mut took = [Duration::ZERO; 4];
             for turn in 0..4 {

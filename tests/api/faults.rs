@@ -259,7 +259,11 @@ async fn redis_is_gone_and_two_servers_halve_each_limit(stores: &StoreSet) {
     // Each counts when it starts, and every ten seconds: until the first has seen the second.
     let name = stores.settings().into_iter().find(|(name, _)| name == "REDIS_PREFIX");
     let key = format!("{}servers", name.expect("a prefix").1);
-    let joined = server_times(stores, &key).await.last().copied().expect("two servers");
+    let joined = eventually("both servers to be counted", async || {
+        let times = server_times(stores, &key).await;
+        (times.len() == 2).then(|| times.last().copied()).flatten()
+    })
+    .await;
     eventually("the first server to count both", async || {
         server_times(stores, &key)
             .await

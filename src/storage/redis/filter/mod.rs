@@ -210,7 +210,12 @@ impl EmailFilter for RedisFilter {
     async fn add(&self, items: &[FilterItem]) -> Result<Added, StoreError> {
         for _ in 0..ATTEMPTS {
             let known = self.known();
-            match self.try_add(&known, items).await? {
+            let added = match self.try_add(&known, items).await {
+                // Once more: a connection that broke while nobody used it is found out by the first to do so.
+                Err(_) => self.try_add(&known, items).await,
+                added => added,
+            };
+            match added? {
                 -1 => {
                     self.look().await?;
                 }
