@@ -23,6 +23,7 @@ use sealgate::{
 use tokio::time::Instant;
 
 use crate::{
+    fill::fill,
     filter,
     people::{self, PASSWORD, candidates, email, scattered},
     servers,
@@ -197,7 +198,7 @@ impl Population {
         }
         let scanned = began.elapsed();
         anyhow::ensure!(values.len() as u64 == self.size, "{} values were found", values.len());
-        let filled = filter::fill(core, &filter, user_type, &values).await?;
+        let filled = fill(core, &filter, user_type, &values).await?;
         drop(values);
         filled.print("filled with what a scan found")?;
         let core = Arc::get_mut(&mut self.foundation.core).context("nothing else has it yet")?;

@@ -8,6 +8,7 @@
 //! - `filter ITEMS ACCOUNTS` measures the e-mail filter on them.
 //! - `look-ups FOLDER SMALL LARGE` compares two embedded stores of so many accounts, and rebuilds the filter from the larger.
 
+mod fill;
 mod filter;
 mod look_ups;
 mod people;

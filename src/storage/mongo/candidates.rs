@@ -19,20 +19,16 @@ pub(super) const EMAIL: [&str; 2] = ["email_ix_0", "email_ix_1"];
 /// The same of the username.
 pub(super) const USERNAME: [&str; 2] = ["username_ix_0", "username_ix_1"];
 
-/// Documents in which one of the candidates stands in its slot; `None` when there is no candidate. But for a rotation of
-/// the index key there is one, and then no `$or`: every planner answers an equality from its index.
+/// Documents in which one of the candidates stands in its slot; `None` when there is no candidate.
 pub(super) fn any_of(slots: [&str; 2], candidates: &[Candidate]) -> Option<Document> {
-    let mut any: Vec<Document> = candidates
+    let any: Vec<Document> = candidates
         .iter()
         .filter_map(|candidate| {
             let field = slots.get(usize::from(candidate.slot))?;
             Some(doc! { *field: binary(candidate.value.as_bytes()) })
         })
         .collect();
-    match any.len() {
-        0 | 1 => any.pop(),
-        _ => Some(doc! { "$or": any }),
-    }
+    (!any.is_empty()).then(|| doc! { "$or": any })
 }
 
 impl<R: Stored> Collections<R> {
@@ -71,25 +67,4 @@ fn slot_value<R: Stored>(document: &RawDocumentBuf, field: &str) -> Result<Slot,
     bytes
         .map(|found| Slot::from_bytes(found.bytes.to_vec()))
         .ok_or_else(|| StoreError::Damaged(format!("{} has an invalid index value", R::NAME)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_candidate_is_an_equality_and_several_are_alternatives() {
-        let candidate = |slot: u8| Candidate {
-            slot,
-            value: Slot::from_bytes(vec![slot; 32]),
-        };
-        let stands = |slot: u8| doc! { EMAIL[usize::from(slot)]: binary(&[slot; 32]) };
-        assert_eq!(any_of(EMAIL, &[]), None);
-        assert_eq!(any_of(EMAIL, &[candidate(2)]), None, "no such slot");
-        assert_eq!(any_of(EMAIL, &[candidate(1)]), Some(stands(1)));
-        assert_eq!(
-            any_of(EMAIL, &[candidate(1), candidate(0)]),
-            Some(doc! { "$or": [stands(1), stands(0)] })
-        );
-    }
 }
