@@ -22,7 +22,7 @@ use sealgate::{
         keyring::KeyUse,
         system_entropy::SystemEntropy,
     },
-    domain::user_type::UserType,
+    domain::{email::Email, user_type::UserType},
     service::Core,
     storage::{
         email_filter::{EmailFilter as _, Lookup},
@@ -127,7 +127,7 @@ impl Bench {
         tokio::spawn(async move { following.follow(stop).await });
         let deadline = Instant::now() + PATIENCE;
         // One of them may be a false positive.
-        let asked = [self.question(stranger(0)?)?, self.question(stranger(1)?)?];
+        let asked = [self.question(&stranger(0)?)?, self.question(&stranger(1)?)?];
         while !asked.iter().any(|question| question.is_denied(filter)) {
             anyhow::ensure!(Instant::now() < deadline, "the copy does not come to say \"no\"");
             sleep(Duration::from_millis(5)).await;
@@ -135,9 +135,9 @@ impl Bench {
         Ok(())
     }
 
-    fn question(&self, email: sealgate::domain::email::Email) -> anyhow::Result<Question> {
+    fn question(&self, email: &Email) -> anyhow::Result<Question> {
         let keyring = self.core.keyring.current();
-        let candidates = candidates(&keyring, &self.user_type, &email)?;
+        let candidates = candidates(&keyring, &self.user_type, email)?;
         let values = candidates.iter().map(|candidate| &candidate.value);
         let index = KeyUse::Index(self.user_type.clone());
         Ok(Question {
@@ -172,7 +172,7 @@ impl Bench {
         let mut trips = [const { Vec::new() }; 5];
         for round in 0..WARM_UP + ROUNDS {
             let questions: Vec<_> = (0..BATCH)
-                .map(|number| self.question(stranger(round * BATCH + number)?))
+                .map(|number| self.question(&stranger(round * BATCH + number)?))
                 .collect::<anyhow::Result<_>>()?;
             // All that sign-in does to be told "no", once the address is its blind index.
             let began = Instant::now();
@@ -189,7 +189,7 @@ impl Bench {
                 denied += u64::from(black_box(question.is_denied(filter)));
             }
             let check = began.elapsed() / u32::try_from(BATCH)?;
-            let known = self.question(email(scattered(round) % accounts)?)?;
+            let known = self.question(&email(scattered(round) % accounts)?)?;
             // The first after the busy loop wakes everybody up: each is it as often.
             let mut took = [Duration::ZERO; 5];
             for turn in 0..5 {
@@ -231,45 +231,7 @@ impl Bench {
                 }
             }
         }
-        let (no, check) = (Spread::of(nos), Spread::of(checks));
-        let [unknown, known, ping, indexed, redis_ping] = trips.map(Spread::of);
-        let database = indexed.median.saturating_sub(ping.median);
-        let mut out = io::stdout();
-        writeln!(out, "| one look-up of an address, median (p10 to p90) | |\n|---|---:|")?;
-        for (what, spread) in [
-            ("\"no\" of the copy, from the keyed digest on", check),
-            ("\"no\" of the copy, with the keyed digest", no),
-            (
-                "an unknown address in the database, by the slot's unique index alone",
-                indexed,
-            ),
-            ("the same through the port", unknown),
-            ("a known one through the port", known),
-            ("the database's ping", ping),
-            ("Redis's ping", redis_ping),
-        ] {
-            writeln!(out, "| {what} | {spread} |")?;
-        }
-        writeln!(
-            out,
-            "\n| the time by index / the copy's | from the keyed digest on | with it |\n|---|---:|---:|"
-        )?;
-        for (what, time) in [("whole", indexed.median), ("without the ping's", database)] {
-            writeln!(
-                out,
-                "| {what} | {:.0} | {:.0} |",
-                time.as_secs_f64() / check.median.as_secs_f64(),
-                time.as_secs_f64() / no.median.as_secs_f64(),
-            )?;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a share of a few digits")]
-        let share = maybes as f64 / (ROUNDS * BATCH) as f64 * 100.0;
-        writeln!(
-            out,
-            "\n{maybes} of {} strangers were a \"maybe\": {share:.3} %",
-            ROUNDS * BATCH
-        )?;
-        Ok(())
+        print_comparison(Spread::of(nos), Spread::of(checks), trips.map(Spread::of), maybes)
     }
 
     /// What a generation and its copies take, against what a Bloom filter must.
@@ -321,6 +283,47 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+fn print_comparison(no: Spread, check: Spread, trips: [Spread; 5], maybes: u64) -> anyhow::Result<()> {
+    let [unknown, known, ping, indexed, redis_ping] = trips;
+    let database = indexed.median.saturating_sub(ping.median);
+    let mut out = io::stdout();
+    writeln!(out, "| one look-up of an address, median (p10 to p90) | |\n|---|---:|")?;
+    for (what, spread) in [
+        ("\"no\" of the copy, from the keyed digest on", check),
+        ("\"no\" of the copy, with the keyed digest", no),
+        (
+            "an unknown address in the database, by the slot's unique index alone",
+            indexed,
+        ),
+        ("the same through the port", unknown),
+        ("a known one through the port", known),
+        ("the database's ping", ping),
+        ("Redis's ping", redis_ping),
+    ] {
+        writeln!(out, "| {what} | {spread} |")?;
+    }
+    writeln!(
+        out,
+        "\n| the time by index / the copy's | from the keyed digest on | with it |\n|---|---:|---:|"
+    )?;
+    for (what, time) in [("whole", indexed.median), ("without the ping's", database)] {
+        writeln!(
+            out,
+            "| {what} | {:.0} | {:.0} |",
+            time.as_secs_f64() / check.median.as_secs_f64(),
+            time.as_secs_f64() / no.median.as_secs_f64(),
+        )?;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a share of a few digits")]
+    let share = maybes as f64 / (ROUNDS * BATCH) as f64 * 100.0;
+    writeln!(
+        out,
+        "\n{maybes} of {} strangers were a \"maybe\": {share:.3} %",
+        ROUNDS * BATCH
+    )?;
+    Ok(())
 }
 
 struct Question {
