@@ -22,7 +22,7 @@ use sealgate::{
         keyring::KeyUse,
         system_entropy::SystemEntropy,
     },
-    domain::user_type::UserType,
+    domain::{email::Email, user_type::UserType},
     service::Core,
     storage::{
         email_filter::{EmailFilter as _, Lookup},
@@ -135,7 +135,7 @@ impl Bench {
         Ok(())
     }
 
-    fn question(&self, email: &sealgate::domain::email::Email) -> anyhow::Result<Question> {
+    fn question(&self, email: &Email) -> anyhow::Result<Question> {
         let keyring = self.core.keyring.current();
         let candidates = candidates(&keyring, &self.user_type, email)?;
         let values = candidates.iter().map(|candidate| &candidate.value);
@@ -231,45 +231,7 @@ impl Bench {
                 }
             }
         }
-        let (no, check) = (Spread::of(nos), Spread::of(checks));
-        let [unknown, known, ping, indexed, redis_ping] = trips.map(Spread::of);
-        let database = indexed.median.saturating_sub(ping.median);
-        let mut out = io::stdout();
-        writeln!(out, "| one look-up of an address, median (p10 to p90) | |\n|---|---:|")?;
-        for (what, spread) in [
-            ("\"no\" of the copy, from the keyed digest on", check),
-            ("\"no\" of the copy, with the keyed digest", no),
-            (
-                "an unknown address in the database, by the slot's unique index alone",
-                indexed,
-            ),
-            ("the same through the port", unknown),
-            ("a known one through the port", known),
-            ("the database's ping", ping),
-            ("Redis's ping", redis_ping),
-        ] {
-            writeln!(out, "| {what} | {spread} |")?;
-        }
-        writeln!(
-            out,
-            "\n| the time by index / the copy's | from the keyed digest on | with it |\n|---|---:|---:|"
-        )?;
-        for (what, time) in [("whole", indexed.median), ("without the ping's", database)] {
-            writeln!(
-                out,
-                "| {what} | {:.0} | {:.0} |",
-                time.as_secs_f64() / check.median.as_secs_f64(),
-                time.as_secs_f64() / no.median.as_secs_f64(),
-            )?;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a share of a few digits")]
-        let share = maybes as f64 / (ROUNDS * BATCH) as f64 * 100.0;
-        writeln!(
-            out,
-            "\n{maybes} of {} strangers were a \"maybe\": {share:.3} %",
-            ROUNDS * BATCH
-        )?;
-        Ok(())
+        print_comparison(Spread::of(nos), Spread::of(checks), trips.map(Spread::of), maybes)
     }
 
     /// What a generation and its copies take, against what a Bloom filter must.
@@ -321,6 +283,47 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+fn print_comparison(no: Spread, check: Spread, trips: [Spread; 5], maybes: u64) -> anyhow::Result<()> {
+    let [unknown, known, ping, indexed, redis_ping] = trips;
+    let database = indexed.median.saturating_sub(ping.median);
+    let mut out = io::stdout();
+    writeln!(out, "| one look-up of an address, median (p10 to p90) | |\n|---|---:|")?;
+    for (what, spread) in [
+        ("\"no\" of the copy, from the keyed digest on", check),
+        ("\"no\" of the copy, with the keyed digest", no),
+        (
+            "an unknown address in the database, by the slot's unique index alone",
+            indexed,
+        ),
+        ("the same through the port", unknown),
+        ("a known one through the port", known),
+        ("the database's ping", ping),
+        ("Redis's ping", redis_ping),
+    ] {
+        writeln!(out, "| {what} | {spread} |")?;
+    }
+    writeln!(
+        out,
+        "\n| the time by index / the copy's | from the keyed digest on | with it |\n|---|---:|---:|"
+    )?;
+    for (what, time) in [("whole", indexed.median), ("without the ping's", database)] {
+        writeln!(
+            out,
+            "| {what} | {:.0} | {:.0} |",
+            time.as_secs_f64() / check.median.as_secs_f64(),
+            time.as_secs_f64() / no.median.as_secs_f64(),
+        )?;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a share of a few digits")]
+    let share = maybes as f64 / (ROUNDS * BATCH) as f64 * 100.0;
+    writeln!(
+        out,
+        "\n{maybes} of {} strangers were a \"maybe\": {share:.3} %",
+        ROUNDS * BATCH
+    )?;
+    Ok(())
 }
 
 struct Question {
