@@ -173,8 +173,8 @@ impl Opened {
     pub(super) async fn queue(&self, config: &Config) -> anyhow::Result<Arc<dyn WorkQueue>> {
         Ok(match self {
             Self::Production(opened) => {
-                let (connection, name) = opened.redis.for_queue().await?;
-                Arc::new(RedisQueue::new(connection, &name, config.worker.keep_finished))
+                let (connect, name) = opened.redis.for_queue();
+                Arc::new(RedisQueue::new(connect, &name, config.worker.keep_finished))
             }
             Self::Embedded(_) | Self::Given(_) => Arc::new(SqliteQueue::open(&config.stores.data_dir).await?),
         })

@@ -64,6 +64,13 @@ impl Config {
         let sms = sms::SmsConfig::read(&mut reader, environment);
         let worker = worker::WorkerConfig::read(&mut reader);
         let logs = logs::LogsConfig::read(&mut reader);
+        if logs.metrics_address == Some(http.address) {
+            reader.report(
+                "METRICS_ADDR",
+                "is the same as HTTP_ADDR",
+                "Give metrics a port of their own",
+            );
+        }
         let notices = legacy::notices(source);
         let problems = reader.into_problems();
         if !problems.is_empty() {

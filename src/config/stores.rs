@@ -121,6 +121,9 @@ pub struct RedisConfig {
     pub filter: FilterConfig,
 }
 
+/// Accounts that a filter may be sized for: at 0.1 % they take 360 MB in Redis and in each process.
+const LARGEST_FILTER: u64 = 200_000_000;
+
 /// Settings of the e-mail filter.
 #[derive(Clone, Copy, Debug)]
 pub struct FilterConfig {
@@ -134,10 +137,10 @@ pub struct FilterConfig {
 
 impl FilterConfig {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let mend = "Write the number of accounts you expect, for example `1000000`";
+        let mend = "Write the number of accounts you expect, up to 200000000, for example `1000000`";
         let capacity = reader.parse("FILTER_CAPACITY", 1_000_000, mend);
-        if capacity == 0 {
-            reader.report("FILTER_CAPACITY", "is zero", mend);
+        if !(1..=LARGEST_FILTER).contains(&capacity) {
+            reader.report("FILTER_CAPACITY", "is out of range", mend);
         }
         let mend = "Write a share between 0.000001 and 0.1, for example `0.001`";
         let false_positive_rate = reader.parse("FILTER_FALSE_POSITIVE_RATE", 0.001, mend);

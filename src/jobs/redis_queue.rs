@@ -11,7 +11,7 @@ use apalis::prelude::*;
 use apalis_core::backend::Vacuum;
 use apalis_redis::{Config, RedisStorage};
 use async_trait::async_trait;
-use redis::aio::ConnectionManager;
+use redis::{RedisResult, aio::ConnectionManager};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -27,19 +27,29 @@ const MISSED_HEARTBEATS: usize = 4;
 /// For how long the name of a worker that is gone is kept.
 const KEEP_WORKERS: Duration = Duration::from_hours(24);
 
+/// Between the end of a worker, whose connection was lost or refused, and the next.
+const PAUSE: Duration = Duration::from_secs(1);
+
+type Connect = Arc<dyn Fn() -> RedisResult<ConnectionManager> + Send + Sync>;
+
 /// The queue, for pushing and for working.
 #[derive(Clone)]
 pub struct RedisQueue {
-    storage: RedisStorage<Job>,
-    pusher: Arc<Mutex<RedisStorage<Job>>>,
-    connection: ConnectionManager,
+    connect: Connect,
+    config: Config,
+    /// Made at the first push, and again after a push that failed.
+    pusher: Arc<Mutex<Option<RedisStorage<Job>>>>,
     keep_finished: Duration,
 }
 
 impl RedisQueue {
-    /// On `connection`, under keys that begin with `name`.
+    /// On connections that `connect` makes, under keys that begin with `name`.
     #[must_use]
-    pub fn new(connection: ConnectionManager, name: &str, keep_finished: Duration) -> Self {
+    pub fn new(
+        connect: impl Fn() -> RedisResult<ConnectionManager> + Send + Sync + 'static,
+        name: &str,
+        keep_finished: Duration,
+    ) -> Self {
         let config = Config::default()
             .queue(name)
             .heartbeat_interval(HEARTBEAT)
@@ -47,35 +57,47 @@ impl RedisQueue {
             // Without results apalis acknowledges nothing: every job would stay, and come back with the next worker.
             .persist_results(true)
             .emit_events(false);
-        let storage = RedisStorage::new(connection.clone()).with_config(config);
         Self {
-            pusher: Arc::new(Mutex::new(storage.clone())),
-            storage,
-            connection,
+            connect: Arc::new(connect),
+            config,
+            pusher: Arc::default(),
             keep_finished,
         }
     }
-}
 
-impl RedisQueue {
+    fn storage(&self) -> RedisResult<RedisStorage<Job>> {
+        Ok(RedisStorage::new((self.connect)()?).with_config(self.config.clone()))
+    }
+
     /// Gives what apalis noted of each live worker an end that comes after its own: the name is another at every start.
-    async fn forget_workers(&self) -> redis::RedisResult<()> {
-        let mut connection = self.connection.clone();
-        let config = self.storage.get_config();
-        let (set, queue) = (config.workers_set(), config.queue.to_string());
+    async fn forget_workers(&self, connection: &mut ConnectionManager) -> RedisResult<()> {
+        let (set, queue) = (self.config.workers_set(), self.config.queue.to_string());
         let live: Vec<String> = redis::cmd("ZRANGE")
             .arg(&set)
             .arg(0)
             .arg(-1)
-            .query_async(&mut connection)
+            .query_async(connection)
             .await?;
         for worker in live {
             redis::cmd("EXPIRE")
                 .arg(format!("{queue}:workers:metadata:{worker}"))
                 .arg(KEEP_WORKERS.as_secs())
-                .query_async::<()>(&mut connection)
+                .query_async::<()>(connection)
                 .await?;
         }
+        Ok(())
+    }
+
+    async fn push_once(&self, job: &Job) -> Result<(), QueueError> {
+        let mut pusher = self.pusher.lock().await;
+        let mut storage = match pusher.take() {
+            Some(storage) => storage,
+            None => self.storage().map_err(unavailable)?,
+        };
+        let task = TaskBuilder::new(job.clone()).max_attempts(1).build();
+        storage.push_task(task).await.map_err(unavailable)?;
+        // Only what worked is used again.
+        *pusher = Some(storage);
         Ok(())
     }
 }
@@ -89,47 +111,61 @@ impl WorkQueue for RedisQueue {
         deliverer: Arc<Deliverer>,
         stop: CancellationToken,
     ) -> Result<(), QueueError> {
-        let (storage, name) = (self.storage.clone(), name.to_owned());
-        let monitor = Monitor::new()
-            .shutdown_timeout(SHUTDOWN)
-            .should_restart(|_, _| true)
-            .register(move |attempt| {
-                WorkerBuilder::new(format!("{name}-{attempt}"))
-                    .backend(storage.clone().poll_with_strategy(Ticks::every(poll)))
-                    .data(Arc::clone(&deliverer))
-                    .concurrency(CONCURRENCY)
-                    .parallelize(tokio::spawn)
-                    .build(deliver)
-            });
-        let stopped = async move {
-            stop.cancelled().await;
-            Ok(())
-        };
-        monitor.run_with_signal(stopped).await.map_err(unavailable)
+        for attempt in 0_u64.. {
+            let storage = self.storage().map_err(unavailable)?;
+            let (name, deliverer) = (format!("{name}-{attempt}"), Arc::clone(&deliverer));
+            let monitor = Monitor::new()
+                .shutdown_timeout(SHUTDOWN)
+                // Here, and not by apalis, which begins again at once, a thousand times a second.
+                .should_restart(|_, _| false)
+                .register(move |_| {
+                    WorkerBuilder::new(name.as_str())
+                        .backend(storage.clone().poll_with_strategy(Ticks::every(poll)))
+                        .data(Arc::clone(&deliverer))
+                        .concurrency(CONCURRENCY)
+                        .parallelize(tokio::spawn)
+                        .build(deliver)
+                });
+            let stopped = stop.clone();
+            let stopped = async move {
+                stopped.cancelled().await;
+                Ok(())
+            };
+            let ended = monitor.run_with_signal(stopped).await;
+            if stop.is_cancelled() {
+                return ended.map_err(unavailable);
+            }
+            let reason = ended.map_err(unavailable).err();
+            tracing::warn!(?reason, "the worker lost the queue and begins again");
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+        Ok(())
     }
 
     async fn vacuum(&self) -> Result<usize, QueueError> {
-        let done = self.storage.get_config().done_jobs_set();
-        let mut connection = self.connection.clone();
+        let mut connection = (self.connect)().map_err(unavailable)?;
         redis::cmd("DEL")
-            .arg(done)
+            .arg(self.config.done_jobs_set())
             .query_async::<()>(&mut connection)
             .await
             .map_err(unavailable)?;
-        self.forget_workers().await.map_err(unavailable)?;
-        self.storage
-            .clone()
-            .vacuum_before(self.keep_finished)
-            .await
-            .map_err(unavailable)
+        self.forget_workers(&mut connection).await.map_err(unavailable)?;
+        let mut storage = self.storage().map_err(unavailable)?;
+        storage.vacuum_before(self.keep_finished).await.map_err(unavailable)
     }
 }
 
 #[async_trait]
 impl JobQueue for RedisQueue {
     async fn push(&self, job: Job) -> Result<(), QueueError> {
-        let task = TaskBuilder::new(job).max_attempts(1).build();
-        self.pusher.lock().await.push_task(task).await.map_err(unavailable)
+        match self.push_once(&job).await {
+            // Once more, on another connection: that one broke is found out by the first to use it.
+            Err(_) => self.push_once(&job).await,
+            pushed => pushed,
+        }
     }
 }
 

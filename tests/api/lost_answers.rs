@@ -225,15 +225,26 @@ async fn a_password_is_set_once_and_ends_every_session(stores: &StoreSet) {
             ask(&mut again, async || app.forget("User1", &person.email).await)
                 .await
                 .expect(202);
-            let link = eventually("a link", async || {
+            eventually("a link", async || {
                 app.clock.advance(Duration::from_secs(2));
                 let mails = app.mails(&person.email);
                 mails
                     .iter()
-                    .find(|mail| mail.text.contains("reset_password"))
-                    .map(super::support::Mail::token)
+                    .any(|mail| mail.text.contains("reset_password"))
+                    .then_some(())
             })
             .await;
+            // Who asked twice gets two, and one of them counts: the form tells which, and uses nothing up.
+            let mails = app.all_mails(&person.email).await;
+            let links = mails.iter().filter(|mail| mail.text.contains("reset_password"));
+            let mut good = None;
+            for link in links.map(super::support::Mail::token) {
+                let form = format!("/User1/reset_password_form?token={link}");
+                if pieces.worker.get(&form).send().await.status == 200 {
+                    good = Some(link);
+                }
+            }
+            let link = good.expect("one of them");
             ask_once(&mut again, 400, async || app.reset("User1", &link, NEW_PASSWORD).await).await;
             app.sign_in("User1", &person.email, &person.password)
                 .await

@@ -9,6 +9,7 @@ cases_on_production! {
     nobody_registers_or_confirms_while_it_is_away
     mails_wait_and_come_when_it_is_back
     addresses_are_looked_up_until_the_filter_is_rebuilt
+    a_password_that_is_wrong_for_a_moment_is_right_again
     limits_are_counted_by_the_server_alone
     health_tells_it
 }
@@ -99,6 +100,42 @@ async fn addresses_are_looked_up_until_the_filter_is_rebuilt(stores: &StoreSet) 
             .expect_problem(401, "invalid_credentials");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    app.shut_down().await;
+}
+
+/// As when an operator changes it in the wrong order: what was refused once must not be refused for ever.
+async fn a_password_that_is_wrong_for_a_moment_is_right_again(stores: &StoreSet) {
+    let (redis, app) = start(stores, "off").await;
+    let (person, _) = app.member("User1").await;
+    let client = redis::Client::open(redis.url()).expect("a URL");
+    let mut operator = client.get_multiplexed_async_connection().await.expect("Redis answers");
+    let mut set = async |password: &str| {
+        let mut commands = redis::pipe();
+        commands
+            .cmd("CONFIG")
+            .arg("SET")
+            .arg("requirepass")
+            .arg(password)
+            .ignore();
+        for kind in ["normal", "pubsub"] {
+            let kill = commands.cmd("CLIENT").arg("KILL").arg("TYPE").arg(kind);
+            kill.arg("SKIPME").arg("yes").ignore();
+        }
+        let () = commands.query_async(&mut operator).await.expect("Redis answers");
+    };
+    set("another").await;
+    let late = Person::new();
+    for _ in 0..3 {
+        app.create("User1", &late).await.expect_problem(503, "unavailable");
+        app.login("User1", &person).await;
+    }
+    set("test-password").await;
+    eventually("registrations again", async || {
+        (app.create("User1", &late).await.status == 201).then_some(())
+    })
+    .await;
+    app.confirm("User1", &app.next_link(&late).await).await.expect(200);
+    app.login("User1", &late).await;
     app.shut_down().await;
 }
 

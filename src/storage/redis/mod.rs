@@ -27,7 +27,7 @@ mod servers;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use redis::{Client, aio::ConnectionManager};
+use redis::{Client, RedisResult, aio::ConnectionManager};
 
 pub use self::{
     filter::{FilterOptions, RedisFilter},
@@ -113,11 +113,17 @@ impl RedisShared {
         RedisFilter::new(self.connection.clone(), self.client.clone(), seed, options, entropy)
     }
 
-    /// For the queue: a connection of its own with more patience, for its scripts touch many keys; and what its key names
-    /// begin with.
-    pub async fn for_queue(&self) -> Result<(ConnectionManager, String), StoreError> {
-        let connection = Connection::open(&self.client, "", Duration::from_secs(5)).await?;
-        Ok((connection.manager(), self.connection.key("jobs")))
+    /// For the queue: what makes connections of its own, with more patience, for its scripts touch many keys; and what its
+    /// key names begin with.
+    pub fn for_queue(
+        &self,
+    ) -> (
+        impl Fn() -> RedisResult<ConnectionManager> + Send + Sync + 'static,
+        String,
+    ) {
+        let client = self.client.clone();
+        let connect = move || connection::lazily(&client, Duration::from_secs(5));
+        (connect, self.connection.key("jobs"))
     }
 
     /// Notes that `server` lives, and answers how many do.
