@@ -8,8 +8,8 @@
 //! | `rl:<hex of a keyed digest>` | string | a bucket: the theoretical arrival time, in milliseconds |
 //! | `id:<hex of a keyed digest>` | hash | a remembered request |
 //! | `lease:<job>` | string | who does what is due by the clock in this period |
-//! | `s:…`, `e:…` | string | what is known of a session, and of what its account stands behind ([`revocations`]) |
-//! | `f:…` | | the e-mail filter ([`filter`]) |
+//! | `s:…`, `e:…` | string | what is known of a session, and of what its account stands behind ([`RedisRevocations`]) |
+//! | `f:…` | | the e-mail filter ([`RedisFilter`]) |
 //! | `servers` | sorted set | servers by when they were last seen |
 //! | `jobs:…` | | the queue's own (apalis) |
 //!
