@@ -34,7 +34,7 @@ check_coverage() {
         fail "needs the toolchain's llvm-tools: rustup component add llvm-tools"
     while read -r binary; do objects+=(-object "$binary"); done < <(test_binaries)
     ((${#objects[@]} > 0)) || fail "no test binary was found, so that nothing was measured"
-    "$profdata" merge -sparse -o "$coverage_data/all.profdata" "$coverage_data"/*.profraw
+    "$profdata" merge -sparse -failure-mode=all -o "$coverage_data/all.profdata" "$coverage_data"/*.profraw
     "$cov" export --summary-only -format=text -instr-profile "$coverage_data/all.profdata" "${objects[@]}" \
         >"$coverage_data/summary.json"
     mapfile -t files < <(find "${coverage_folders[@]/#/$PWD/}" -name '*.rs')

@@ -8,6 +8,7 @@
 //! # To add a use case
 //! A test that calls [`cuts::every_cut`] with what happens before, the use case, and what must be true after.
 
+mod administrators;
 mod cuts;
 mod damage;
 mod erasure;

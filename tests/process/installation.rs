@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::{
     client::Client,
     outbox::Outbox,
-    processes::{Process, SERVER, worker_binary},
+    processes::{Process, SERVER, measuring, worker_binary},
     waiting::eventually,
 };
 
@@ -103,6 +103,7 @@ impl Installation {
         Command::new(program)
             .args(arguments)
             .env_clear()
+            .envs(measuring())
             .envs(settings.iter().copied())
             .current_dir(self.path())
             .output()

@@ -85,6 +85,7 @@ impl Process {
         let child = Command::new(program)
             .args(arguments)
             .env_clear()
+            .envs(measuring())
             .envs(settings.iter().map(|(name, value)| (name, value)))
             .current_dir(folder)
             .stdin(Stdio::null())
@@ -179,4 +180,14 @@ impl Lines {
             .await
             .expect("the process neither serves nor ends")
     }
+}
+
+/// Where a measured run counts lines, or nothing: what only a command reaches is counted too.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a setting of the compiler's, not of the service"
+)]
+pub(crate) fn measuring() -> Option<(&'static str, String)> {
+    const PLACE: &str = "LLVM_PROFILE_FILE";
+    std::env::var(PLACE).ok().map(|place| (PLACE, place))
 }
