@@ -209,8 +209,7 @@ fn stands(
 ) -> bool {
     session.account_id == account.id
         && is_on(session, core.clock.now())
-        && standing.is_active
-        && (standing.epoch == session.epoch || standing.kept_session.as_ref() == Some(&session_key.id))
+        && standing.backs(&session_key.id, session.epoch)
 }
 
 fn is_on(session: &LiveSession, now: Timestamp) -> bool {

@@ -11,7 +11,7 @@ use crate::{
         session::AuthenticationMethod,
         token::AccessToken,
     },
-    service::{core::Core, failure::Failure},
+    service::{core::Core, failure::Failure, revoke::standing},
     storage::{Ref, SCHEMA, sessions::SessionRecord},
 };
 
@@ -108,6 +108,5 @@ pub(in crate::service) fn pair(
 /// Whether the account still stands behind the session: in use, and of the session's epoch, or the one session that
 /// outlived the last change.
 pub(in crate::service) fn is_backed(session: &SessionRecord, security: &Security) -> bool {
-    security.status == crate::domain::account::AccountStatus::Active
-        && (security.epoch == session.epoch || security.kept_session.as_ref() == Some(&session.id))
+    standing(security).backs(&session.id, session.epoch)
 }

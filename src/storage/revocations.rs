@@ -59,6 +59,15 @@ pub struct Standing {
     pub is_active: bool,
 }
 
+impl Standing {
+    /// Whether the account stands behind a session that began at `epoch`: it is in use, and either has not moved on since,
+    /// or kept that one session.
+    #[must_use]
+    pub fn backs(&self, session: &SessionId, epoch: u64) -> bool {
+        self.is_active && (self.epoch == epoch || self.kept_session.as_ref() == Some(session))
+    }
+}
+
 /// The port.
 ///
 /// An adapter MUST guarantee: what is [ended](Self::end_session) or [raised](Self::raise) is not overwritten by what is
