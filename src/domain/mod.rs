@@ -21,6 +21,7 @@ pub mod entropy;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod network;
 pub mod octets;
 pub mod password;
 pub mod person_name;
