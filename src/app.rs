@@ -130,6 +130,7 @@ impl Foundation {
             entropy: world.entropy,
             hand_over: Arc::new(channel),
             limits: config.http.rate_limits.then_some(shared.limits),
+            throttle: config.http.rate_limits.then_some(shared.throttle),
             idempotency: shared.idempotency,
             leases: shared.leases,
             revocations: shared.revocations,

@@ -13,7 +13,7 @@ use sealgate::{
     app::{Foundation, World},
     config::{Config, Source},
     crypto::{blind_index::Slot, keyring::KeyUse, password_hasher::HashCost},
-    domain::{password::Password, private::Private, user_type::UserType},
+    domain::{device::Device, password::Password, private::Private, user_type::UserType},
     service::{
         email_filter,
         sign_in::{SignIn, sign_in},
@@ -160,6 +160,7 @@ impl Population {
             identifier: Private::new(email(number % self.size)?.expose().to_owned()),
             password: Password::for_check(PASSWORD.to_owned())?,
             remember: false,
+            device: Device::default(),
         };
         let began = Instant::now();
         sign_in(&self.foundation.core, user_type, attempt).await?;

@@ -6,6 +6,7 @@
 //!   second.
 //! - `servers` names the production stores that the environment names; `forget` removes what was put into them.
 //! - `filter ITEMS ACCOUNTS` measures the e-mail filter on them.
+//! - `strangers TRIES` measures whether the time of an answer tells which addresses have accounts.
 //! - `look-ups FOLDER SMALL LARGE` compares two embedded stores of so many accounts, and rebuilds the filter from the larger.
 
 mod fill;
@@ -14,6 +15,7 @@ mod look_ups;
 mod people;
 mod servers;
 mod spread;
+mod strangers;
 
 use std::{
     hint::black_box,
@@ -42,13 +44,14 @@ fn main() -> anyhow::Result<()> {
         ["servers"] => run(servers::name()),
         ["forget"] => run(servers::forget()),
         ["filter", items, accounts] => run(filter::measure(items.parse()?, accounts.parse()?)),
+        ["strangers", tries] => run(strangers::measure(tries.parse()?)),
         ["look-ups", folder, small, large] => {
             run(look_ups::measure(Path::new(folder), [small.parse()?, large.parse()?]))
         }
         // As any program has it: what the service does to its process is left out.
         ["argon2", seconds] => hash_for(Duration::from_secs(seconds.parse()?)),
         _ => anyhow::bail!(
-            "usage: serve | argon2 SECONDS | servers | forget | filter ITEMS ACCOUNTS | look-ups FOLDER SMALL LARGE"
+            "usage: serve | argon2 SECONDS | servers | forget | filter ITEMS ACCOUNTS | strangers TRIES | look-ups FOLDER SMALL LARGE"
         ),
     }
 }

@@ -26,6 +26,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 TYPE = "User1"
 EMAIL, PASSWORD, NEW_PASSWORD = "ada@example.com", "SecureP@ssw0rd123!", "An0ther-SecureP@ssw0rd!"
 CONFIRM, RESET = "Confirm your address for Sealgate", "Reset your password for Sealgate"
+NEW_DEVICE = "A new device signed in to your Sealgate account"
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PATIENCE = 30
 # Names lead nowhere: what is needed stands in the page, or the page stays without.
@@ -121,10 +122,9 @@ def check_picture(file: Path) -> None:
     check(share < 0.985 and len(colours) > 50, f"{file.name} is blank: {len(colours)} colours, {share:.1%} one of them")
 
 
-def post(base: str, path: str, body: dict) -> int:
-    request = urllib.request.Request(
-        f"{base}/{TYPE}/{path}", json.dumps(body).encode(), {"content-type": "application/json"}
-    )
+def post(base: str, path: str, body: dict, agent: str = "Pages/1.0") -> int:
+    headers = {"content-type": "application/json", "user-agent": agent}
+    request = urllib.request.Request(f"{base}/{TYPE}/{path}", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return answer.status
 
@@ -170,6 +170,16 @@ def own_pages(tour: Tour, email: str) -> None:
     # The browser's console repeats the status of the refusal that was asked for.
     tour.wrong = [one for one in tour.wrong if "status of 400" not in one]
     tour.keep("used-link", "This link does not work")
+
+    for agent in "Laptop/1.0", "Burglar/2.0 <b>bold</b>":
+        signed_in = post(tour.base, "login", {"username": email, "password": PASSWORD}, agent)
+        check(signed_in == 200, "nobody can sign in")
+    mailed(tour, NEW_DEVICE, email).get_by_role("link", name=NEW_DEVICE).click()
+    tour.keep("mail-new-device", "Burglar/2.0 <b>bold</b>", "127.0.0.0/24", "If it was you, there is nothing to do.")
+    page.get_by_role("link", name="Open link").click()
+    tour.keep("end-session", "Press the button to sign the device out that our mail told you of.")
+    page.get_by_role("button", name="End that session").click()
+    tour.keep("session-ended", "That session is over.")
 
     check(post(tour.base, "forget_password", {"email": email}) == 202, "nobody can forget a password")
     reset = mailed(tour, RESET, email)

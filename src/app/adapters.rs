@@ -20,11 +20,14 @@ use crate::{
         idempotency::Idempotency,
         leases::Leases,
         limits::Limits,
-        memory::{AlwaysMaybe, FreeLeases, MemoryIdempotency, MemoryLimits, SharedLimits},
+        memory::{
+            AlwaysMaybe, FreeLeases, MemoryIdempotency, MemoryLimits, MemoryThrottle, SharedLimits, SharedThrottle,
+        },
         mongo::{self, MongoOptions},
         redis,
         revocations::Revocations,
         sqlite,
+        throttle::Throttle,
     },
 };
 
@@ -63,6 +66,7 @@ impl Filter {
 /// What servers share beside the database.
 pub(super) struct Shared {
     pub(super) limits: Arc<dyn Limits>,
+    pub(super) throttle: Arc<dyn Throttle>,
     pub(super) idempotency: Arc<dyn Idempotency>,
     pub(super) leases: Arc<dyn Leases>,
     pub(super) revocations: Option<Arc<dyn Revocations>>,
@@ -128,6 +132,10 @@ impl Opened {
                     Arc::new(opened.redis.limits()),
                     Arc::clone(&opened.servers),
                 )),
+                throttle: Arc::new(SharedThrottle::new(
+                    Arc::new(opened.redis.throttle()),
+                    Arc::clone(&opened.servers),
+                )),
                 idempotency: Arc::new(opened.redis.idempotency()),
                 leases: Arc::new(opened.redis.leases()),
                 revocations: Some(Arc::new(opened.redis.revocations())),
@@ -135,6 +143,7 @@ impl Opened {
             },
             Self::Embedded(_) | Self::Given(_) => Shared {
                 limits: Arc::new(MemoryLimits::default()),
+                throttle: Arc::new(MemoryThrottle::default()),
                 idempotency: Arc::new(MemoryIdempotency::default()),
                 leases: Arc::new(FreeLeases),
                 revocations: None,

@@ -1,6 +1,6 @@
 //! The populations and what may be set for each: `NAME_<Type>` overrides `NAME`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use crate::{
     config::source::Reader,
@@ -56,15 +56,21 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
         Some(Err(error)) => reader.report(&name, "is not a policy", error.to_string().trim_end_matches('.')),
         None => {}
     }
-    let (name, text) = of_type(reader, "ACCESS_TOKEN_MINUTES", user_type);
-    match text.map(str::parse::<u64>) {
-        Some(Ok(minutes @ 5..=30)) => settings.sessions.access_lifetime = Duration::from_mins(minutes),
-        Some(_) => reader.report(
-            &name,
-            "is not between 5 and 30",
-            "Write a number of minutes from 5 to 30",
-        ),
-        None => {}
+    let sessions = &mut settings.sessions;
+    if let Some(minutes) = number(reader, "ACCESS_TOKEN_MINUTES", user_type, "minutes", 5..=30) {
+        sessions.access_lifetime = Duration::from_mins(minutes);
+    }
+    if let Some(days) = number(reader, "SESSION_IDLE_DAYS", user_type, "days", 1..=90) {
+        sessions.idle_lifetime = Duration::from_hours(24 * days);
+    }
+    if let Some(days) = number(reader, "SESSION_DAYS", user_type, "days", 1..=365) {
+        sessions.absolute_lifetime = Duration::from_hours(24 * days);
+    }
+    if let Some(hours) = number(reader, "SESSION_SHORT_HOURS", user_type, "hours", 1..=168) {
+        sessions.short_lifetime = Duration::from_hours(hours);
+    }
+    if let Some(most) = number(reader, "SESSIONS_PER_ACCOUNT", user_type, "sessions", 1..=1000) {
+        sessions.most = u32::try_from(most).unwrap_or(u32::MAX);
     }
     let (name, path) = of_type(reader, "ATTRIBUTES_SCHEMA", user_type);
     match path.map(std::fs::read_to_string) {
@@ -79,6 +85,27 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
         None => {}
     }
     settings
+}
+
+/// A whole number within bounds, if there is one.
+fn number(
+    reader: &mut Reader<'_>,
+    name: &str,
+    user_type: &UserType,
+    unit: &str,
+    bounds: RangeInclusive<u64>,
+) -> Option<u64> {
+    let (name, text) = of_type(reader, name, user_type);
+    let parsed = text?.trim().parse().ok().filter(|number| bounds.contains(number));
+    if parsed.is_none() {
+        let (least, most) = (bounds.start(), bounds.end());
+        reader.report(
+            &name,
+            format!("is not between {least} and {most}"),
+            format!("Write a number of {unit} from {least} to {most}"),
+        );
+    }
+    parsed
 }
 
 fn of_type<'s>(reader: &Reader<'s>, name: &str, user_type: &UserType) -> (String, Option<&'s str>) {

@@ -6,8 +6,8 @@
 use zeroize::Zeroizing;
 
 use crate::domain::{
-    code::TotpSecret, country::CountryCode, email::Email, person_name::PersonName, phone::Phone, private::Private,
-    username::Username,
+    code::TotpSecret, country::CountryCode, device::UserAgent, email::Email, network::Network, person_name::PersonName,
+    phone::Phone, private::Private, username::Username,
 };
 
 /// A sealed field of a record.
@@ -82,6 +82,10 @@ fields! {
     RequestAddress "request_address" Email, padded true, |p| text(p.expose()), |b| Email::parse(utf8(b)?).ok();
     /// An address that differs from the account's own, for one message.
     OutboxAddress "outbox_to" Email, padded true, |p| text(p.expose()), |b| Email::parse(utf8(b)?).ok();
+    /// What a session's client calls itself.
+    SessionAgent "session_agent" UserAgent, padded true, |p| text(p.expose()), |b| UserAgent::parse(utf8(b)?);
+    /// The network that a session began from.
+    SessionNetwork "session_network" Network, padded true, |p| text(p.as_str()), |b| Some(Network::from_sealed(utf8(b)?));
     /// The link token of a message that is being sent, so that a second try sends the same link.
     OutboxLink "outbox_link" Private, padded false, |p| text(p.expose()), |b| Some(Private::new(utf8(b)?.to_owned()));
 }

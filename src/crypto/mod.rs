@@ -10,6 +10,7 @@
 mod argon2id;
 pub mod blind_index;
 pub mod data_key;
+pub mod device_token;
 pub mod digest;
 pub mod encoding;
 pub mod field;
@@ -25,6 +26,7 @@ pub mod receipt;
 pub mod record_mac;
 pub mod refresh_token;
 pub mod sealed;
+pub mod session_link;
 mod signing_keys;
 pub mod system_entropy;
 pub mod token_signer;

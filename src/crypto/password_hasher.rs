@@ -5,7 +5,14 @@
 //!
 //! Every check costs one hash, also where there is nothing to check: [`PasswordHasher::verify_decoy`].
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -109,6 +116,8 @@ pub struct PasswordHasher {
     /// One permit per hash that runs or waits.
     admitted: Arc<Semaphore>,
     memory: HashMemory,
+    /// How many began.
+    begun: Arc<AtomicU64>,
 }
 
 impl PasswordHasher {
@@ -121,7 +130,14 @@ impl PasswordHasher {
             running: Arc::new(Semaphore::new(parallel)),
             admitted: Arc::new(Semaphore::new(parallel + waiting)),
             memory: HashMemory::default(),
+            begun: Arc::default(),
         }
+    }
+
+    /// How many hashes were begun so far, checks included.
+    #[must_use]
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// Hashes a new password.
@@ -155,6 +171,7 @@ impl PasswordHasher {
             .acquire_owned()
             .await
             .map_err(|_| HashError::Busy)?;
+        self.begun.fetch_add(1, Ordering::Relaxed);
         // The permits go into the thread: a client that hangs up must not let another hash start beside this one.
         let done = tokio::task::spawn_blocking(move || {
             let _permits = (admitted, running);

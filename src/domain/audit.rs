@@ -18,6 +18,20 @@ pub enum AuditEvent {
     RefreshTokenReused,
     /// A session was ended by its owner.
     SignedOut,
+    /// The owner ended one of their sessions, here or by the link in a mail.
+    SessionEnded,
+    /// The owner ended all sessions but one.
+    OtherSessionsEnded,
+    /// Sessions past the number that an account may have were ended.
+    OldSessionsEnded,
+    /// A sign-in from a device that the account did not know.
+    NewDeviceSeen,
+    /// A secret was not compared: too many wrong ones lately.
+    TriesThrottled,
+    /// Somebody who is signed in proved anew who they are.
+    Reauthenticated,
+    /// The owner changed the password.
+    PasswordChanged,
     /// A record whose MAC does not verify was met, and refused.
     RecordTampered,
     /// A password hash was replaced by one with today's parameters.

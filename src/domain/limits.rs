@@ -107,6 +107,8 @@ limits! {
     Delete "LIMIT_DELETE" 1 DAY,
     /// Tokens checked for other services by one address of a client.
     VerifyToken "LIMIT_VERIFY_TOKEN" 600 MINUTE,
+    /// Passwords shown anew by one account.
+    Reauthenticate "LIMIT_REAUTHENTICATE" 5 MINUTE,
     /// Refreshes of one token family.
     Refresh "LIMIT_REFRESH" 30 MINUTE,
     /// Anything else of one signed-in account.

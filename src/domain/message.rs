@@ -25,6 +25,10 @@ pub enum MessageKind {
     ChangeAddress,
     /// To the address an account had before: it has another now.
     AddressChanged,
+    /// To an account: somebody signed in from a device that it does not know.
+    NewDevice,
+    /// To an account: a refresh token was used twice, and its session has been ended.
+    RefreshTokenReused,
     /// To an account's phone: a code.
     PhoneCode,
     /// Nobody reads it: what is left of an erased account is removed.
@@ -41,7 +45,9 @@ impl MessageKind {
             | Self::Welcome
             | Self::PasswordChanged
             | Self::ChangeAddress
-            | Self::AddressChanged => Duration::from_hours(24),
+            | Self::AddressChanged
+            | Self::NewDevice
+            | Self::RefreshTokenReused => Duration::from_hours(24),
             Self::ForgottenPassword | Self::ResetPassword => Duration::from_mins(30),
             Self::PhoneCode => Duration::from_mins(5),
             // Until it is done.
@@ -53,7 +59,12 @@ impl MessageKind {
     #[must_use]
     pub const fn is_of_use_until_sent(self) -> bool {
         match self {
-            Self::Welcome | Self::PasswordChanged | Self::AddressChanged | Self::Erase => true,
+            Self::Welcome
+            | Self::PasswordChanged
+            | Self::AddressChanged
+            | Self::NewDevice
+            | Self::RefreshTokenReused
+            | Self::Erase => true,
             Self::ConfirmAddress
             | Self::ResendConfirmation
             | Self::ChangeAddress
@@ -75,6 +86,8 @@ impl MessageKind {
             Self::PasswordChanged => "password_changed",
             Self::ChangeAddress => "change_address",
             Self::AddressChanged => "address_changed",
+            Self::NewDevice => "new_device",
+            Self::RefreshTokenReused => "refresh_token_reused",
             Self::PhoneCode => "phone_code",
             Self::Erase => "erase",
         }

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod code;
 mod common_passwords;
 pub mod country;
+pub mod device;
 pub mod email;
 pub mod entropy;
 pub mod ids;

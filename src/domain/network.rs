@@ -28,6 +28,12 @@ impl Network {
         })
     }
 
+    /// As it was sealed.
+    #[must_use]
+    pub fn from_sealed(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The notation.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -42,6 +42,8 @@ pub struct SessionPolicy {
     pub absolute_lifetime: Duration,
     /// The whole session's, without.
     pub short_lifetime: Duration,
+    /// How many an account may have; a further one ends the oldest.
+    pub most: u32,
 }
 
 impl Default for SessionPolicy {
@@ -52,6 +54,7 @@ impl Default for SessionPolicy {
             idle_lifetime: Duration::from_secs(14 * DAY),
             absolute_lifetime: Duration::from_secs(90 * DAY),
             short_lifetime: Duration::from_secs(DAY),
+            most: 64,
         }
     }
 }

@@ -84,14 +84,7 @@ impl<'a, T: Dto> ApiExtractor<'a> for Body<T> {
         let errors = fields.into_errors();
         match read {
             Some(value) if errors.is_empty() => Ok(Self(value)),
-            _ => {
-                let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.detail));
-                let detail = detail.collect::<Vec<_>>().join(" ");
-                Err(Problem::new(ErrorCode::ValidationFailed)
-                    .with_detail(detail)
-                    .with_errors(errors)
-                    .into())
-            }
+            _ => Err(Problem::of_fields(errors).into()),
         }
     }
 }

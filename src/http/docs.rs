@@ -15,11 +15,13 @@ use crate::{
     domain::user_type::UserType,
     http::{
         accounts_api::AccountsApi,
+        credentials_api::CredentialsApi,
         document::{finish, yaml::yaml},
         per_user_type::{PerUserType, with_user_types},
         phone_api::PhoneApi,
         profile_api::ProfileApi,
         recovery_api::RecoveryApi,
+        session_list_api::SessionListApi,
         sessions_api::SessionsApi,
     },
 };
@@ -53,6 +55,8 @@ const DESCRIPTION: &str = "Accounts, sign-in and sessions for client apps. Every
 type Apis = (
     PerUserType<AccountsApi>,
     PerUserType<SessionsApi>,
+    PerUserType<SessionListApi>,
+    PerUserType<CredentialsApi>,
     PerUserType<ProfileApi>,
     PerUserType<PhoneApi>,
     PerUserType<RecoveryApi>,
@@ -64,6 +68,8 @@ fn service() -> Service {
     let apis = (
         PerUserType(AccountsApi),
         PerUserType(SessionsApi),
+        PerUserType(SessionListApi),
+        PerUserType(CredentialsApi),
         PerUserType(ProfileApi),
         PerUserType(PhoneApi),
         PerUserType(RecoveryApi),

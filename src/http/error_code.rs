@@ -80,13 +80,15 @@ error_codes! {
     RefreshTokenReused = "refresh_token_reused", UNAUTHORIZED, "Refresh token used twice",
         "The refresh token was used before; its session has been ended.", "Sign in again.";
     InsufficientUserAuthentication = "insufficient_user_authentication", UNAUTHORIZED, "Sign-in too old",
-        "This needs a sign-in of the last five minutes.", "Sign in again.";
+        "This needs a sign-in of the last five minutes.", "Prove who you are at `/reauthenticate`, or sign in again.";
     EmailNotVerified = "email_not_verified", FORBIDDEN, "Address not confirmed",
         "The address is not confirmed yet.", "Use the link in the mail, or ask for a new one.";
     NotOwnAccount = "not_own_account", FORBIDDEN, "Not your account",
         "The request names an account that is not yours.", "Leave `id`, `email` and `phone` out.";
     WrongPassword = "wrong_password", FORBIDDEN, "Password not right",
         "The password is not right.", "Try again, or sign in anew and leave it out.";
+    SessionNotFound = "session_not_found", NOT_FOUND, "No such session",
+        "You have no session of this id that is on.", "List your sessions to see which are.";
     NotFound = "not_found", NOT_FOUND, "Nothing here",
         "There is nothing at this path.", "Look the path up in the document.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not taken",
@@ -115,6 +117,9 @@ error_codes! {
         "This Idempotency-Key was used with another body.", "Use a new key for a new request.";
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",
         "Too many requests.", "Come back after as many seconds as `Retry-After` says.";
+    TooManyTries = "too_many_tries", TOO_MANY_REQUESTS, "Too many wrong passwords",
+        "Too many wrong passwords lately.",
+        "Wait as many seconds as `Retry-After` says, sign in from a device you used before, or ask for a new password.";
     CodeSentRecently = "code_sent_recently", TOO_MANY_REQUESTS, "Code sent recently",
         "A code was sent a moment ago.", "Wait before you ask for another.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Our mistake",

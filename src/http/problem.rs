@@ -7,7 +7,7 @@ use poem_openapi::{
     types::{ToJSON, Type},
 };
 
-use crate::{http::error_code::ErrorCode, service::audit::REQUEST_ID};
+use crate::{domain::private::Refusal, http::error_code::ErrorCode, service::audit::REQUEST_ID};
 
 /// The media type.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -22,6 +22,18 @@ pub struct FieldProblem {
     pub code: String,
     /// How to mend it, for people.
     pub detail: String,
+}
+
+impl FieldProblem {
+    /// What a domain type says of a member.
+    #[must_use]
+    pub fn of(field: &str, refusal: &dyn Refusal) -> Self {
+        Self {
+            field: field.to_owned(),
+            code: refusal.code().to_owned(),
+            detail: refusal.to_string(),
+        }
+    }
 }
 
 /// The body of every error.
@@ -77,6 +89,16 @@ impl Problem {
             oauth_error: None,
             headers: Vec::new(),
         }
+    }
+
+    /// The 422 that names each of these.
+    #[must_use]
+    pub fn of_fields(errors: Vec<FieldProblem>) -> Self {
+        let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.detail));
+        let detail = detail.collect::<Vec<_>>().join(" ");
+        Self::new(ErrorCode::ValidationFailed)
+            .with_detail(detail)
+            .with_errors(errors)
     }
 
     /// In words that fit this occurrence better.

@@ -33,7 +33,11 @@ const UPDATE: Codes = codes([
     ErrorCode::UsernameTaken,
     ErrorCode::InsufficientUserAuthentication,
 ]);
-const DELETE: Codes = codes([ErrorCode::WrongPassword, ErrorCode::InsufficientUserAuthentication]);
+const DELETE: Codes = codes([
+    ErrorCode::WrongPassword,
+    ErrorCode::InsufficientUserAuthentication,
+    ErrorCode::TooManyTries,
+]);
 
 #[OpenApi]
 impl ProfileApi {
@@ -70,6 +74,7 @@ impl ProfileApi {
             account,
             security,
             session_id,
+            session_epoch: caller.session_epoch,
             authenticated_at: caller.authenticated_at,
         };
         Ok(Json(profile(core, &now).await?.into()))

@@ -11,6 +11,7 @@ use crate::{
     domain::{email::Email, limits::Limit, password::PasswordPolicy},
     http::{
         body::Body,
+        device,
         dto::{Address, Message, recovery::Reset},
         error_code::{ErrorCode, codes},
         middleware::rate_limit::allowed,
@@ -122,6 +123,7 @@ impl RecoveryApi {
         &self,
         request: &Request,
         population: Population,
+        device: device::From,
         /// The link's token, if it does not stand in the body.
         token: Query<Option<String>>,
         body: Body<Reset>,
@@ -136,7 +138,8 @@ impl RecoveryApi {
         if body.0.is_robot {
             population.flag_robot().await;
         } else {
-            reset_password(&population.core, &population.user_type, &token, body.0.password).await?;
+            let Population { core, user_type } = &population;
+            reset_password(core, user_type, &token, body.0.password, &device.0).await?;
         }
         let message = "Your new password is set. Everybody who was signed in has been signed out.";
         match request.data::<Pages>() {
@@ -171,11 +174,5 @@ async fn ask(population: &Population, email: &Email) -> Result<AskedResponse, Pr
 }
 
 fn invalid(field: &str, refusal: &dyn crate::domain::private::Refusal) -> Problem {
-    Problem::new(ErrorCode::ValidationFailed)
-        .with_detail(format!("{field}: {refusal}"))
-        .with_errors(vec![FieldProblem {
-            field: field.to_owned(),
-            code: refusal.code().to_owned(),
-            detail: refusal.to_string(),
-        }])
+    Problem::of_fields(vec![FieldProblem::of(field, refusal)])
 }

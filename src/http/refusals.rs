@@ -1,6 +1,8 @@
 //! What each use case's refusal is to a client: the one place that knows statuses. No wildcard arms, so that a new
 //! variant does not compile until someone decides.
 
+use std::time::Duration;
+
 use poem_openapi::{
     ApiResponse,
     registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
@@ -16,7 +18,9 @@ use crate::{
     service::{
         Failure,
         authenticate::AuthenticateError,
+        check_password::PasswordError,
         confirm::ConfirmError,
+        end_sessions::EndError,
         erase_account::EraseError,
         phone_codes::{SendCodeError, VerifyCodeError},
         refresh::RefreshError,
@@ -87,6 +91,7 @@ impl From<SignInError> for Problem {
             SignInError::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials)
                 .with_oauth_error("invalid_grant")
                 .with_header("www-authenticate", "Bearer"),
+            SignInError::TooManyTries { retry_after } => too_many_tries(retry_after).with_oauth_error("invalid_grant"),
             SignInError::EmailNotVerified => Self::new(ErrorCode::EmailNotVerified).with_oauth_error("invalid_grant"),
             SignInError::Failure(failure) => failure.into(),
         }
@@ -182,11 +187,46 @@ impl From<EraseError> for Problem {
     fn from(error: EraseError) -> Self {
         match error {
             EraseError::StaleSignIn => stale_sign_in(),
-            EraseError::WrongPassword => Self::new(ErrorCode::WrongPassword),
+            EraseError::WrongPassword => PasswordError::Wrong.into(),
+            EraseError::TooManyTries { retry_after } => too_many_tries(retry_after),
             EraseError::Gone => gone(),
             EraseError::Failure(failure) => failure.into(),
         }
     }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Wrong => Self::new(ErrorCode::WrongPassword),
+            PasswordError::TooManyTries { retry_after } => too_many_tries(retry_after),
+            PasswordError::Gone => gone(),
+            PasswordError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<EndError> for Problem {
+    fn from(error: EndError) -> Self {
+        match error {
+            EndError::NotFound => Self::new(ErrorCode::SessionNotFound),
+            EndError::LinkInvalid => ConfirmError::LinkInvalid.into(),
+            EndError::Gone => gone(),
+            EndError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+/// The 429 of somebody who may be guessing.
+fn too_many_tries(retry_after: Duration) -> Problem {
+    let wait = retry_after.as_millis().div_ceil(1000).max(1);
+    let detail = format!(
+        "Too many wrong passwords lately. Come back in {wait} seconds, sign in from a device you used before, or ask for \
+         a new password."
+    );
+    Problem::new(ErrorCode::TooManyTries)
+        .with_detail(detail)
+        .with_header("retry-after", wait.to_string())
 }
 
 /// No bearer token at all (RFC 6750 section 3.1: then no error code).

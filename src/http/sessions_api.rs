@@ -1,13 +1,14 @@
 //! Sign in, refresh, sign out.
 
 use poem::Request;
-use poem_openapi::{OpenApi, payload::Json};
+use poem_openapi::{ApiResponse, OpenApi, payload::Json};
 
 use crate::{
     crypto::token_signer::CLIENT_ID,
     http::{
         body::Body,
         caller::{Presented, SignedIn},
+        device,
         dto::{Login, Message, Refresh, Tokens, token::TokenClaims},
         error_code::{Codes, ErrorCode, codes},
         middleware::rate_limit::Identity,
@@ -17,7 +18,7 @@ use crate::{
     service::{
         authenticate::verify_token,
         refresh::{family, refresh},
-        sign_in::sign_in,
+        sign_in::{SignIn, sign_in},
         sign_out::sign_out,
     },
 };
@@ -26,9 +27,26 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct SessionsApi;
 
-const LOGIN: Codes = codes([ErrorCode::InvalidCredentials, ErrorCode::EmailNotVerified]);
+const LOGIN: Codes = codes([
+    ErrorCode::InvalidCredentials,
+    ErrorCode::EmailNotVerified,
+    ErrorCode::TooManyTries,
+]);
 const TOKEN: Codes = codes([ErrorCode::MissingToken, ErrorCode::InvalidToken]);
 const REFRESH: Codes = codes([ErrorCode::InvalidRefreshToken, ErrorCode::RefreshTokenReused]);
+
+/// Signed in.
+#[derive(ApiResponse)]
+enum LoginResponse {
+    /// A pair of tokens, and what makes the device known.
+    #[oai(status = 200)]
+    SignedIn(
+        Json<Tokens>,
+        /// Send it along at the next sign-in from this device.
+        #[oai(header = "X-Device-Token")]
+        String,
+    ),
+}
 
 #[OpenApi]
 impl SessionsApi {
@@ -36,15 +54,32 @@ impl SessionsApi {
     ///
     /// With address or username and password, as OAuth 2's password form or the same members in JSON. An unknown
     /// address and a wrong password get the same answer in the same time; the right password of a registration that
-    /// still waits for its link is 403 `email_not_verified`.
+    /// still waits for its link is 403 `email_not_verified`. The answer's `X-Device-Token` makes the device known:
+    /// sent along the next time, it is not held up by other people's wrong passwords, and the owner is not mailed about a
+    /// new device.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
         population: Population,
+        device: device::From,
         body: Body<Login>,
-    ) -> Result<Json<Tokens>, Refused<{ BODY | LOGIN }>> {
-        Ok(Json(
-            sign_in(&population.core, &population.user_type, body.0.0).await?.into(),
+    ) -> Result<LoginResponse, Refused<{ BODY | LOGIN }>> {
+        let Population { core, user_type } = &population;
+        let Login {
+            identifier,
+            password,
+            remember,
+        } = body.0;
+        let attempt = SignIn {
+            identifier,
+            password,
+            remember,
+            device: device.0,
+        };
+        let started = sign_in(core, user_type, attempt).await?;
+        Ok(LoginResponse::SignedIn(
+            Json(started.pair.into()),
+            started.device.expose().to_owned(),
         ))
     }
 

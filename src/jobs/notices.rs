@@ -1,8 +1,10 @@
-//! Mails to an account that only tell: welcome, the password was changed, the address was changed.
+//! Mails to an account that only tell: welcome, the password was changed, the address was changed, somebody signed in from
+//! a new device, a token was used twice.
 
-use minijinja::context;
+use minijinja::{Value, context};
 
 use crate::{
+    crypto::{data_key::DataKeys, session_link::session_link},
     domain::{
         ids::{AccountId, MessageId},
         message::MessageKind,
@@ -12,7 +14,7 @@ use crate::{
         deliver::{Deliverer, Letter},
     },
     service::Failure,
-    storage::{Change, Ref, accounts::AccountRecord, change},
+    storage::{Change, Ref, accounts::AccountRecord, change, outbox::OutboxEntry},
 };
 
 /// The templates of a kind; `None` for kinds that are no notices.
@@ -22,6 +24,8 @@ pub const fn template(kind: MessageKind) -> Option<&'static str> {
         MessageKind::Welcome => Some("registration"),
         MessageKind::PasswordChanged => Some("mail_password_changed"),
         MessageKind::AddressChanged => Some("mail_address_changed"),
+        MessageKind::NewDevice => Some("mail_new_device"),
+        MessageKind::RefreshTokenReused => Some("mail_token_reused"),
         _ => None,
     }
 }
@@ -53,7 +57,11 @@ pub async fn run(
         Some(to) => keys.open(to)?,
         None => person.email,
     };
-    let values = context! { name => person.first_name.expose(), changed_at => in_words(entry.made_at) };
+    let values = context! {
+        name => person.first_name.expose(),
+        changed_at => in_words(entry.made_at),
+        ..about_session(deliverer, key, &entry, &keys).await?
+    };
     let letter = Letter {
         template,
         id: message_id.clone(),
@@ -62,4 +70,35 @@ pub async fn run(
     };
     let outcome = deliverer.send(&key.user_type, letter, &values).await;
     deliverer.settle(&*core.stores.accounts, key, message_id, outcome).await
+}
+
+/// What a mail says of the session that it tells of: its device, and, as long as it is on, the link that ends it.
+async fn about_session(
+    deliverer: &Deliverer,
+    key: &Ref<AccountId>,
+    entry: &OutboxEntry,
+    keys: &DataKeys,
+) -> Result<Value, Failure> {
+    let core = &deliverer.core;
+    let Some(id) = &entry.session else {
+        return Ok(context! {});
+    };
+    let session = core.stores.sessions.find(&Ref::new(&key.user_type, id.clone())).await?;
+    let Some(session) = session else {
+        return Ok(context! { device => "", network => "", end_url => "" });
+    };
+    let agent = session.agent.as_ref().map(|agent| keys.open(agent)).transpose()?;
+    let network = session.network.as_ref().map(|network| keys.open(network)).transpose()?;
+    let end_url = if session.is_live(core.clock.now()) {
+        let token = session_link(&key.user_type, id, &core.keyring.current())?;
+        let (base, user_type) = (&deliverer.public_url, &key.user_type);
+        format!("{base}{user_type}/end-session?token={}", token.expose())
+    } else {
+        String::new()
+    };
+    Ok(context! {
+        device => agent.as_ref().map_or("", |agent| agent.expose()),
+        network => network.as_ref().map_or("", |network| network.as_str()),
+        end_url,
+    })
 }

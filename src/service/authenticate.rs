@@ -34,6 +34,8 @@ pub struct Caller {
     pub security: Security,
     /// The session that the token belongs to.
     pub session_id: SessionId,
+    /// The account's epoch when that session began.
+    pub session_epoch: u64,
     /// When the person last proved who they are.
     pub authenticated_at: Timestamp,
 }
@@ -96,6 +98,7 @@ pub async fn find_caller(core: &Core, user_type: &UserType, claims: AccessClaims
     Ok(Caller {
         security,
         session_id: session_key.id,
+        session_epoch: session.epoch,
         authenticated_at: session.authenticated_at,
         account,
     })

@@ -16,7 +16,7 @@ use crate::{
     service::{email_filter::LookupTimes, vault::Vault},
     storage::{
         Probe, Stores, email_filter::EmailFilter, idempotency::Idempotency, leases::Leases, limits::Limits,
-        outbox::HandOver, revocations::Revocations,
+        outbox::HandOver, revocations::Revocations, throttle::Throttle,
     },
 };
 
@@ -55,6 +55,8 @@ pub struct Core {
     pub hand_over: Arc<dyn HandOver>,
     /// Counters of attempts; none when limits are switched off.
     pub limits: Option<Arc<dyn Limits>>,
+    /// Tries of secrets; none when limits are switched off.
+    pub throttle: Option<Arc<dyn Throttle>>,
     /// Requests that were sent under a key.
     pub idempotency: Arc<dyn Idempotency>,
     /// Who does what is due by the clock.

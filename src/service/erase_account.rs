@@ -2,10 +2,10 @@
 //! key goes, and with it everything that any copy of the database holds of the person; then the answer, with a signed
 //! receipt. What is left (sessions, the tombstone) the worker removes. Every step may be repeated.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{
-    crypto::{blind_index::IndexSlots, password_hasher::Check, receipt::Receipt, record_mac::Factors},
+    crypto::{blind_index::IndexSlots, receipt::Receipt, record_mac::Factors},
     domain::{
         account::{AccountStatus, Role},
         audit::{AuditEvent, Outcome},
@@ -15,6 +15,7 @@ use crate::{
     service::{
         accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
         authenticate::Caller,
+        check_password::{PasswordError, check_password},
         core::Core,
         failure::Failure,
         fresh::is_fresh,
@@ -32,6 +33,12 @@ pub enum EraseError {
     /// The password is wrong.
     #[error("the password is not right")]
     WrongPassword,
+    /// Too many wrong ones lately.
+    #[error("too many tries")]
+    TooManyTries {
+        /// When one more may come.
+        retry_after: Duration,
+    },
     /// Somebody else deleted it a moment ago.
     #[error("the account is gone")]
     Gone,
@@ -102,29 +109,22 @@ pub async fn erase_account(core: &Core, caller: &Caller) -> Result<String, Erase
 /// Whether the caller may erase the account: by its password, or by a fresh sign-in.
 pub async fn prove_owner(core: &Core, caller: &Caller, password: Option<Password>) -> Result<(), EraseError> {
     let Some(password) = password else {
-        return if is_fresh(core, caller) {
+        return if is_fresh(core, caller).await? {
             Ok(())
         } else {
             Err(EraseError::StaleSignIn)
         };
     };
-    let stored = caller.security.password_hash.clone().ok_or(EraseError::Gone)?;
-    match core
-        .hasher
-        .verify(Arc::new(password), stored)
-        .await
-        .map_err(Failure::from)?
-    {
-        Check::Match { .. } => Ok(()),
-        Check::Mismatch => {
-            core.note(
-                &caller.key().user_type,
-                &caller.account.id,
-                AuditEvent::AccountErased,
-                Outcome::Refused,
-            )
-            .await;
-            Err(EraseError::WrongPassword)
+    Ok(check_password(core, caller, password, AuditEvent::AccountErased).await?)
+}
+
+impl From<PasswordError> for EraseError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Wrong => Self::WrongPassword,
+            PasswordError::TooManyTries { retry_after } => Self::TooManyTries { retry_after },
+            PasswordError::Gone => Self::Gone,
+            PasswordError::Failure(failure) => failure.into(),
         }
     }
 }

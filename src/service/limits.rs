@@ -3,7 +3,7 @@
 use crate::{
     crypto::{
         encoding::{hmac_sha256, join},
-        keyring::KeyUse,
+        keyring::{KeyUse, MissingKey},
     },
     domain::user_type::UserType,
     service::{core::Core, failure::Failure},
@@ -24,15 +24,24 @@ pub async fn spend(
             reset_after: std::time::Duration::ZERO,
         });
     };
+    let key = limit_key(core, user_type, route, subject.as_bytes())?;
+    Ok(limits.spend(key, quota, core.clock.now()).await?)
+}
+
+/// The name of a bucket.
+pub(in crate::service) fn limit_key(
+    core: &Core,
+    user_type: &UserType,
+    route: &str,
+    subject: &[u8],
+) -> Result<LimitKey, MissingKey> {
     let keyring = core.keyring.current();
     let key = keyring.active(&KeyUse::Rate)?;
     let message = join(&[
         b"sealgate/rate/v1",
         user_type.as_str().as_bytes(),
         route.as_bytes(),
-        subject.as_bytes(),
+        subject,
     ]);
-    Ok(limits
-        .spend(LimitKey(hmac_sha256(&key.material, &message)), quota, core.clock.now())
-        .await?)
+    Ok(LimitKey(hmac_sha256(&key.material, &message)))
 }

@@ -105,7 +105,7 @@ pub async fn send_code(
         let person = sealed.open(&keys).map_err(Failure::from)?;
         let is_other =
             enrol.is_some_and(|phone| person.phone.as_ref().is_none_or(|own| own.expose() != phone.expose()));
-        if is_other && !is_fresh(core, caller) {
+        if is_other && !is_fresh(core, caller).await? {
             return Err(SendCodeError::StaleSignIn);
         }
         let phone = enrol.or(person.phone.as_ref()).ok_or(SendCodeError::NoPhone)?;

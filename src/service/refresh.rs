@@ -7,18 +7,22 @@ use crate::{
     crypto::{record_mac::RecordMac, refresh_token::RefreshToken},
     domain::{
         audit::{AuditEvent, Outcome},
-        ids::SessionId,
+        ids::{AccountId, SessionId},
+        message::MessageKind,
         token::TokenDigest,
         user_type::UserType,
     },
     service::{
+        accounts::{hand_over, message},
         core::Core,
         failure::Failure,
         revoke,
         sessions::{TokenPair, is_backed, pair},
     },
     storage::{
-        Change, Ref, change,
+        Change, Changed, Ref,
+        accounts::AccountRecord,
+        change,
         sessions::{Rotation, SessionRecord},
     },
 };
@@ -69,13 +73,23 @@ pub async fn refresh(core: &Core, user_type: &UserType, token: &str) -> Result<T
     let successors: Vec<RefreshToken> = token.successors(&keyring).collect();
     let digests: Vec<TokenDigest> = successors.iter().map(RefreshToken::digest).collect();
     let presented = token.digest();
-    let changed = change(&*core.stores.sessions, &key, |session: &mut SessionRecord| {
+    let rotate = |session: &mut SessionRecord| {
         let idle_end = policy.idle_end(now, session.expires_at);
-        match session.rotate(&presented, &digests, now, idle_end) {
+        session.rotate(&presented, &digests, now, idle_end)
+    };
+    // Before the family ends: who presents the token again is only told that it is over.
+    let is_told = rotate(&mut session.clone()) == Rotation::Reused;
+    if is_told {
+        tell_owner(core, &account_key, &key).await?;
+    }
+    let changed = change(
+        &*core.stores.sessions,
+        &key,
+        |session: &mut SessionRecord| match rotate(session) {
             rotation @ (Rotation::Rotated | Rotation::Reused) => Change::Store((rotation, session.clone())),
             rotation @ (Rotation::Repeated | Rotation::Over) => Change::Leave((rotation, session.clone())),
-        }
-    })
+        },
+    )
     .await
     .map_err(Failure::from)?;
 
@@ -88,6 +102,9 @@ pub async fn refresh(core: &Core, user_type: &UserType, token: &str) -> Result<T
             Ok(pair(core, &session, security, &successor, now)?)
         }
         Some((Rotation::Reused, session)) => {
+            if !is_told {
+                tell_owner(core, &account_key, &key).await?;
+            }
             revoke::session_ended(core, &key).await;
             core.note(
                 user_type,
@@ -100,4 +117,22 @@ pub async fn refresh(core: &Core, user_type: &UserType, token: &str) -> Result<T
         }
         Some((Rotation::Over, _)) | None => Err(RefreshError::InvalidToken),
     }
+}
+
+/// Queues the mail that tells of the reuse, in place of one that waits: many who reuse a token at once make one.
+async fn tell_owner(core: &Core, account: &Ref<AccountId>, session: &Ref<SessionId>) -> Result<(), Failure> {
+    let (message_id, mut notice) = message(core, MessageKind::RefreshTokenReused);
+    notice.session = Some(session.id.clone());
+    let told = change(&*core.stores.accounts, account, |record: &mut AccountRecord| {
+        if record.sealed.is_none() {
+            return Change::Leave(());
+        }
+        record.outbox.replace(&message_id, notice.clone());
+        Change::Store(())
+    })
+    .await?;
+    if matches!(told, Changed::Stored(())) {
+        hand_over(core, account, message_id);
+    }
+    Ok(())
 }

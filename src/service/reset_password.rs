@@ -1,5 +1,5 @@
 //! Sets a new password by a mailed link: one write uses the link up, changes the password, ends every session and
-//! queues the notice.
+//! queues the notice. The place that the link was used from is then the only one that the account knows.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::{
         account::AccountStatus,
         audit::{AuditEvent, Outcome},
         challenge::Purpose,
+        device::Device,
         message::MessageKind,
         password::Password,
         token::{LinkToken, TokenDigest},
@@ -17,6 +18,7 @@ use crate::{
     service::{
         accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
         core::Core,
+        devices,
         failure::Failure,
         revoke,
     },
@@ -58,6 +60,7 @@ pub async fn reset_password(
     user_type: &UserType,
     token: &str,
     password: Password,
+    device: &Device,
 ) -> Result<(), ResetError> {
     let token = LinkToken::parse(token).ok_or(ResetError::LinkInvalid)?;
     let key = Ref::new(user_type, token.account_id().clone());
@@ -68,6 +71,7 @@ pub async fn reset_password(
         .await?
         .filter(usable)
         .ok_or(ResetError::LinkInvalid)?;
+    let place = devices::place(core, &key, device)?;
     let password_hash = core.hasher.hash(Arc::new(password)).await.map_err(Failure::from)?;
 
     for _ in 0..ATTEMPTS {
@@ -95,6 +99,7 @@ pub async fn reset_password(
             if let Some(sealed) = &mut account.sealed {
                 sealed.email_pending = None;
             }
+            devices::forget_others(account, &place, now);
             account.outbox.push(&message_id, entry.clone());
             Change::Store(Step::Done)
         })

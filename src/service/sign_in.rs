@@ -3,9 +3,10 @@
 //! Known and unknown, right and wrong cost the same: the same look-ups and one password hash, of the account, of the
 //! newest registration that waits, or of the decoy.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use crate::{
     crypto::{
@@ -16,6 +17,7 @@ use crate::{
     domain::{
         account::AccountStatus,
         audit::{AuditEvent, Outcome},
+        device::Device,
         email::Email,
         ids::AccountId,
         password::Password,
@@ -26,9 +28,10 @@ use crate::{
     },
     service::{
         core::Core,
-        email_filter,
+        devices, email_filter,
         failure::Failure,
-        sessions::{TokenPair, start},
+        sessions::{Beginning, Started, start},
+        throttle::{self, ThrottleError, Trier, Try},
     },
     storage::{Change, Ref, accounts::AccountRecord, change, registrations::RegistrationRecord},
 };
@@ -42,6 +45,8 @@ pub struct SignIn {
     pub password: Password,
     /// Keep the session for long.
     pub remember: bool,
+    /// Where from.
+    pub device: Device,
 }
 
 /// Why there is no session.
@@ -50,6 +55,12 @@ pub enum SignInError {
     /// Unknown, wrong, locked, or damaged: one answer for all.
     #[error("the credentials are not valid")]
     InvalidCredentials,
+    /// Too many wrong ones lately, of this name from here, or of this name from anywhere: the same for one that nobody has.
+    #[error("too many tries")]
+    TooManyTries {
+        /// When one more may come.
+        retry_after: Duration,
+    },
     /// The password is right, and the registration waits for its link.
     #[error("the address is not confirmed yet")]
     EmailNotVerified,
@@ -58,16 +69,32 @@ pub enum SignInError {
     Failure(#[from] Failure),
 }
 
+impl From<ThrottleError> for SignInError {
+    fn from(error: ThrottleError) -> Self {
+        match error {
+            ThrottleError::TooManyTries { retry_after } => Self::TooManyTries { retry_after },
+            ThrottleError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
 /// Signs in.
-pub async fn sign_in(core: &Core, user_type: &UserType, attempt: SignIn) -> Result<TokenPair, SignInError> {
+pub async fn sign_in(core: &Core, user_type: &UserType, attempt: SignIn) -> Result<Started, SignInError> {
     let (account, registration) = find(core, user_type, attempt.identifier.expose()).await?;
+    let charged = charge(core, user_type, &attempt, account.as_ref()).await?;
     let password = Arc::new(attempt.password);
     let usable = match account {
         Some(account) => usable_security(core, account).await,
         None => None,
     };
     let Some((key, security, stored)) = usable else {
-        return Err(check_registration(core, registration, password).await?);
+        let error = check_registration(core, registration, password).await?;
+        match error {
+            SignInError::EmailNotVerified => charged.succeeded(core).await,
+            // As of an account: what is written costs time, too.
+            _ => refused(core, user_type, None).await,
+        }
+        return Err(error);
     };
     match core
         .hasher
@@ -76,22 +103,73 @@ pub async fn sign_in(core: &Core, user_type: &UserType, attempt: SignIn) -> Resu
         .map_err(Failure::from)?
     {
         Check::Mismatch => {
-            core.note(user_type, &key.id, AuditEvent::SignInRefused, Outcome::Refused)
-                .await;
+            refused(core, user_type, Some(&key.id)).await;
             Err(SignInError::InvalidCredentials)
         }
         Check::Match { is_outdated } => {
+            charged.succeeded(core).await;
             if is_outdated {
                 rehash(core, &key, &security, password).await?;
             }
-            let methods = vec![AuthenticationMethod::Password];
-            let Some(pair) = start(core, &key, &security, methods, attempt.remember).await? else {
+            let beginning = Beginning {
+                account: &key,
+                security: &security,
+                methods: vec![AuthenticationMethod::Password],
+                device: &attempt.device,
+                remember: attempt.remember,
+            };
+            let Some(started) = start(core, beginning).await? else {
                 return Err(SignInError::InvalidCredentials);
             };
             core.note(user_type, &key.id, AuditEvent::SignedIn, Outcome::Success)
                 .await;
-            Ok(pair)
+            Ok(started)
         }
+    }
+}
+
+/// Charges the try to whoever makes it.
+async fn charge(
+    core: &Core,
+    user_type: &UserType,
+    attempt: &SignIn,
+    account: Option<&AccountRecord>,
+) -> Result<Try, SignInError> {
+    let given = attempt.identifier.expose();
+    let name = match (Email::parse(given), Username::parse(given)) {
+        (Ok(email), _) => email.index_form().to_owned(),
+        (_, Ok(username)) => username.index_form().to_owned(),
+        // Nobody's, and nobody's name is as long.
+        _ => given.chars().take(256).collect(),
+    };
+    let name = Zeroizing::new(name);
+    let known = match account {
+        Some(account) => devices::known(core, account, &attempt.device)?,
+        None => None,
+    };
+    let trier = match &known {
+        Some(digest) => Trier::KnownDevice { name: &name, digest },
+        None => Trier::Stranger {
+            name: &name,
+            network: attempt.device.network.as_ref(),
+        },
+    };
+    let charged = throttle::charge(core, user_type, &trier).await;
+    if matches!(charged, Err(ThrottleError::TooManyTries { .. })) {
+        let event = AuditEvent::TriesThrottled;
+        match account {
+            Some(account) => core.note(user_type, &account.id, event, Outcome::Refused).await,
+            None => core.note_of_nobody(user_type, event, Outcome::Refused).await,
+        }
+    }
+    Ok(charged?)
+}
+
+async fn refused(core: &Core, user_type: &UserType, account: Option<&AccountId>) {
+    let event = AuditEvent::SignInRefused;
+    match account {
+        Some(account) => core.note(user_type, account, event, Outcome::Refused).await,
+        None => core.note_of_nobody(user_type, event, Outcome::Refused).await,
     }
 }
 

@@ -104,7 +104,7 @@ pub async fn update_profile(
         }
         let sealed = account.sealed.as_ref().ok_or(UpdateError::Gone)?;
         let plan = plan(core, &key.user_type, &keys, sealed, &security, update)?;
-        if plan.needs_fresh && !is_fresh(core, caller) {
+        if plan.needs_fresh && !is_fresh(core, caller).await? {
             return Err(UpdateError::StaleSignIn);
         }
         let signed = if plan.security == security {

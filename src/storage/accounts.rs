@@ -21,6 +21,7 @@ use crate::{
     storage::{
         dead_letters::DeadLetters,
         documents::{Documents, Record, Ref, StoreError},
+        known_devices::KnownDevices,
         outbox::{Outbox, OutboxEntry},
         profile::SealedProfile,
     },
@@ -51,6 +52,9 @@ pub struct AccountRecord {
     security: SignedSecurity,
     /// Pending proofs, one per purpose.
     pub challenges: BTreeMap<Purpose, Challenge>,
+    /// The devices it was signed in from; none until the first time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub devices: Option<KnownDevices>,
     /// Messages not yet taken by a provider.
     #[serde(flatten)]
     pub outbox: Outbox,
@@ -88,6 +92,7 @@ impl AccountRecord {
             sealed: Some(account.sealed),
             security: account.security,
             challenges: BTreeMap::new(),
+            devices: None,
             outbox: account.outbox,
         }
     }
@@ -142,6 +147,7 @@ impl AccountRecord {
         }
         self.sealed = None;
         self.challenges.clear();
+        self.devices = None;
         self.outbox = Outbox::with(erase, OutboxEntry::new(MessageKind::Erase, now));
         self.updated_at = now;
         true

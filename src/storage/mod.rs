@@ -24,6 +24,7 @@ pub mod encoding;
 pub mod heartbeats;
 pub mod idempotency;
 pub mod keyring;
+pub mod known_devices;
 pub mod leases;
 pub mod limits;
 pub mod memory;
@@ -34,6 +35,7 @@ pub mod requests;
 pub mod revocations;
 pub mod schema;
 pub mod sessions;
+pub mod throttle;
 
 #[cfg(feature = "mongo")]
 pub mod mongo;

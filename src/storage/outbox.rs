@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{
         clock::Timestamp,
-        ids::{AccountId, MessageId},
+        ids::{AccountId, MessageId, SessionId},
         message::{DeliveryState, MessageKind, back_off},
         user_type::UserType,
     },
@@ -43,6 +43,9 @@ pub struct OutboxEntry {
     /// The link token that is being sent, from the first try on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub link: Option<Sealed<OutboxLink>>,
+    /// The session that it tells of.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<SessionId>,
     /// When the change was made.
     pub made_at: Timestamp,
     /// Not worth sending from then on.
@@ -69,6 +72,7 @@ impl OutboxEntry {
             kind,
             to: None,
             link: None,
+            session: None,
             made_at: now,
             expires_at: now.plus(kind.useful_for()),
             due: now,

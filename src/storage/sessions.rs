@@ -6,6 +6,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    crypto::{
+        field::{SessionAgent, SessionNetwork},
+        sealed::Sealed,
+    },
     domain::{
         clock::Timestamp,
         ids::{AccountId, SessionId},
@@ -42,6 +46,12 @@ pub struct SessionRecord {
     pub authenticated_at: Timestamp,
     /// How.
     pub methods: Vec<AuthenticationMethod>,
+    /// What the client called itself, under the account's key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agent: Option<Sealed<SessionAgent>>,
+    /// Where it was, under the account's key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub network: Option<Sealed<SessionNetwork>>,
     /// Tokens of the family before the current one.
     pub generation: u32,
     /// Digest of the token that may be used.
@@ -170,6 +180,8 @@ mod tests {
             created_at: NOW,
             authenticated_at: NOW,
             methods: vec![AuthenticationMethod::Password],
+            agent: None,
+            network: None,
             generation: 0,
             current: digest(0),
             parent: None,

@@ -199,7 +199,9 @@ async fn defect_07_limits_count_sign_in_and_the_address_that_the_proxy_saw(store
         for line in forwarded {
             call = call.header("x-forwarded-for", line);
         }
-        let form = [("username", person.email.as_str()), ("password", "wrong")];
+        // Each a name of its own: wrong passwords of one name are counted besides.
+        let name = Person::new().email;
+        let form = [("username", name.as_str()), ("password", "wrong")];
         call.form(&form).send().await.status
     };
     // What stands to the left of what the proxy wrote is the client's own invention.

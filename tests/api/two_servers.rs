@@ -3,11 +3,15 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{Pair, Person, Setup, StoreSet, TestApp};
+use crate::{
+    support::{Pair, Person, Setup, StoreSet, TestApp},
+    throttle,
+};
 
 cases_on_production! {
     the_first_start_needs_no_folder
     they_share_each_limit
+    they_count_tries_as_one
     what_one_does_the_other_knows
     who_confirms_at_one_signs_in_at_the_other_at_once
     strangers_get_the_same_answer_from_the_filter_and_the_database
@@ -40,11 +44,23 @@ async fn the_first_start_needs_no_folder(stores: &StoreSet) {
 async fn they_share_each_limit(stores: &StoreSet) {
     let setup = Setup::new(stores).set("RATE_LIMITS", "on").set("LIMIT_LOGIN", "8/h");
     let servers = two(&setup).await;
-    let person = Person::new();
-    let tries = (0..30).map(|n| servers[n % 2].sign_in("User1", &person.email, &person.password));
+    // Each a name of its own: the same one is held up sooner.
+    let people: Vec<Person> = (0..30).map(|_| Person::new()).collect();
+    let tries = people.iter().enumerate();
+    let tries = tries.map(|(n, person)| servers[n % 2].sign_in("User1", &person.email, &person.password));
     let statuses: Vec<u16> = join_all(tries).await.iter().map(|answer| answer.status).collect();
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
     assert_eq!((count(401), count(429)), (8, 22), "{statuses:?}");
+    stop(servers).await;
+}
+
+async fn they_count_tries_as_one(stores: &StoreSet) {
+    let servers = two(&throttle::settings(stores)).await;
+    let nobody = Person::new();
+    let tries = (0..60).map(|n| throttle::guess(&servers[n % 2], &nobody.email, "198.51.100.9", "a-wrong-password"));
+    let statuses: Vec<u16> = join_all(tries).await.iter().map(|answer| answer.status).collect();
+    let compared = statuses.iter().filter(|status| **status == 401).count();
+    assert_eq!(compared, 5, "{statuses:?}");
     stop(servers).await;
 }
 

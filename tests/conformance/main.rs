@@ -165,6 +165,8 @@ macro_rules! shared_conformance {
 shared_conformance! {
     of_fifty_attempts_of_two_servers_the_burst_is_allowed
     every_answer_is_the_rules
+    of_fifty_tries_of_two_servers_the_free_ones_are_admitted
+    every_try_is_judged_by_the_rule
     of_fifty_that_begin_one_request_one_is_first
     a_request_is_remembered_until_its_end_or_forgotten
 }

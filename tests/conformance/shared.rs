@@ -15,8 +15,9 @@ use sealgate::{
         idempotency::{Begun, Idempotency, IdempotencyKey, Remembered},
         leases::Leases,
         limits::{LimitKey, Limits, Quota, Spent},
-        memory::{MemoryIdempotency, MemoryLimits},
+        memory::{MemoryIdempotency, MemoryLimits, MemoryThrottle},
         redis::{self, RedisOptions, RedisShared},
+        throttle::{Charged, Pace, Throttle, Tries},
     },
 };
 
@@ -28,15 +29,18 @@ const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 pub(crate) struct Servers {
     limits: [Arc<dyn Limits>; 2],
     idempotency: [Arc<dyn Idempotency>; 2],
+    throttle: [Arc<dyn Throttle>; 2],
 }
 
 /// In process: the same one twice.
 pub(crate) fn memory<F: Future<Output = ()>>(case: impl FnOnce(Servers) -> F) {
     let limits: Arc<dyn Limits> = Arc::new(MemoryLimits::default());
     let idempotency: Arc<dyn Idempotency> = Arc::new(MemoryIdempotency::default());
+    let throttle: Arc<dyn Throttle> = Arc::new(MemoryThrottle::default());
     runtime().block_on(case(Servers {
         limits: [Arc::clone(&limits), limits],
         idempotency: [Arc::clone(&idempotency), idempotency],
+        throttle: [Arc::clone(&throttle), throttle],
     }));
 }
 
@@ -47,6 +51,7 @@ pub(crate) fn redis<F: Future<Output = ()>>(case: impl FnOnce(Servers) -> F) {
         case(Servers {
             limits: [Arc::new(one.limits()), Arc::new(two.limits())],
             idempotency: [Arc::new(one.idempotency()), Arc::new(two.idempotency())],
+            throttle: [Arc::new(one.throttle()), Arc::new(two.throttle())],
         })
         .await;
     });
@@ -71,6 +76,67 @@ pub(crate) fn test_redis_url() -> String {
         "TEST_REDIS_URL must name a Redis server to test against: run scripts/test, which starts one, or start \
          redis-server and set it to its URL",
     )
+}
+
+const PACE: Pace = Pace {
+    free: 7,
+    first_pause: Duration::from_secs(1),
+    longest_pause: Duration::from_secs(8),
+    memory: Duration::from_mins(10),
+};
+
+pub(crate) async fn of_fifty_tries_of_two_servers_the_free_ones_are_admitted(servers: Servers) {
+    let (one, two) = (LimitKey([1; 32]), LimitKey([2; 32]));
+    let tried = at_once(50, |n| {
+        let throttle = Arc::clone(&servers.throttle[n % 2]);
+        // The second key would admit more: it is charged for those alone that the first admits.
+        let keys = [(one, PACE), (two, Pace { free: 30, ..PACE })];
+        async move { throttle.charge(&keys, NOW).await.expect("answers") }
+    })
+    .await;
+    assert_eq!(count(&tried, &Charged::Admitted), 7);
+    let [throttle, other] = &servers.throttle;
+    let mut left = 0;
+    while throttle
+        .charge(&[(two, Pace { free: 30, ..PACE })], NOW)
+        .await
+        .expect("answers")
+        == Charged::Admitted
+    {
+        left += 1;
+    }
+    assert_eq!(left, 30 - 7, "nothing is charged by a refusal");
+    // One that succeeds forgets its own and gives one of the others back.
+    other.succeed(&[one], &[two]).await.expect("answers");
+    let charge = async |key| throttle.charge(&[(key, PACE)], NOW).await.expect("answers");
+    assert_eq!(charge(one).await, Charged::Admitted);
+    let refunded = throttle.charge(&[(two, Pace { free: 30, ..PACE })], NOW).await;
+    assert_eq!(refunded.expect("answers"), Charged::Admitted);
+    let refused = throttle.charge(&[(two, Pace { free: 30, ..PACE })], NOW).await;
+    assert!(matches!(refused.expect("answers"), Charged::Refused { .. }));
+}
+
+pub(crate) async fn every_try_is_judged_by_the_rule(servers: Servers) {
+    let mut runner = TestRunner::deterministic();
+    for round in 0_u8..12 {
+        let steps = proptest::collection::vec(0_u64..12_000, 60);
+        let steps = steps.new_tree(&mut runner).expect("steps").current();
+        let key = LimitKey([100 + round; 32]);
+        // Real time passes beside: keys in Redis must not end before the rule says so.
+        let (mut stored, mut now) = (None::<Tries>, NOW);
+        for (n, step) in steps.into_iter().enumerate() {
+            now = now.plus(Duration::from_millis(step));
+            let judged = match PACE.charge(stored, now) {
+                Ok(tries) => {
+                    stored = Some(tries);
+                    Charged::Admitted
+                }
+                Err(retry_after) => Charged::Refused { retry_after },
+            };
+            let charged = servers.throttle[n % 2].charge(&[(key, PACE)], now).await;
+            assert_eq!(charged.expect("answers"), judged, "round {round}, step {n}");
+        }
+    }
 }
 
 pub(crate) async fn of_fifty_attempts_of_two_servers_the_burst_is_allowed(servers: Servers) {

@@ -107,6 +107,12 @@ impl Faults {
         (state.writes, state.has_fired)
     }
 
+    /// The writes, and how many operations there were, since the last look; none fails from here.
+    pub(crate) fn counted(&self) -> (Vec<String>, usize) {
+        let state = std::mem::take(&mut *self.state());
+        (state.writes, state.operations)
+    }
+
     /// Does `work`, a read.
     pub(crate) async fn read<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         self.pass().await;

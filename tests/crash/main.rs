@@ -9,8 +9,10 @@
 //! A test that calls [`cuts::every_cut`] with what happens before, the use case, and what must be true after.
 
 mod administrators;
+mod credentials;
 mod cuts;
 mod damage;
+mod enumeration;
 mod erasure;
 mod faults;
 mod ports;

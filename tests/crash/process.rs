@@ -15,8 +15,9 @@ use sealgate::{
         token_signer::{SigningMethod, TokenSigner},
     },
     domain::{
-        account::NewPerson, challenge::Purpose, clock::Clock, email::Email, ids::AccountId, password::Password,
-        person_name::PersonName, private::Private, token::LinkToken, user_type::UserType,
+        account::NewPerson, challenge::Purpose, clock::Clock, device::Device, email::Email, ids::AccountId,
+        network::Network, password::Password, person_name::PersonName, private::Private, token::LinkToken,
+        user_type::UserType,
     },
     jobs::{
         deliver::Deliverer,
@@ -111,6 +112,7 @@ impl Process {
             entropy: Arc::new(SystemEntropy),
             hand_over: Arc::new(hand_over),
             limits: None,
+            throttle: None,
             idempotency: Arc::new(MemoryIdempotency::default()),
             leases: Arc::new(sealgate::storage::memory::FreeLeases),
             filter: Arc::new(sealgate::storage::memory::AlwaysMaybe),
@@ -176,12 +178,26 @@ impl Process {
     }
 
     pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Result<TokenPair, SignInError> {
+        self.sign_in_from("127.0.0.1", email, password).await
+    }
+
+    /// From a device that is told by its address.
+    pub(crate) async fn sign_in_from(
+        &self,
+        address: &str,
+        email: &str,
+        password: &str,
+    ) -> Result<TokenPair, SignInError> {
         let attempt = SignIn {
             identifier: Private::new(email.to_owned()),
             password: Password::for_check(password.to_owned()).expect("short enough"),
             remember: true,
+            device: Device {
+                network: Some(Network::of(address.parse().expect("an address"))),
+                ..Device::default()
+            },
         };
-        sign_in(&self.core, &self.user_type, attempt).await
+        Ok(sign_in(&self.core, &self.user_type, attempt).await?.pair)
     }
 
     pub(crate) async fn sweep(&self) -> Result<Swept, Failure> {

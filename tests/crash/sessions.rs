@@ -105,7 +105,7 @@ async fn a_refresh_whose_answer_was_lost_is_given_again() {
 #[tokio::test]
 async fn a_sign_in_that_was_cut_off_leaves_nothing_that_works() {
     every_cut(
-        &["sessions.insert", "audit.append"],
+        &["sessions.insert", "accounts.update", "audit.append"],
         async |world: &World| {
             signed_in(world).await;
             Mutex::new(None)

@@ -187,6 +187,10 @@ impl Person {
         });
         account.rev = largest - 1;
         account.version = largest;
+        account
+            .devices
+            .get_or_insert_default()
+            .note(&[digest(4), digest(5)], NOW);
         account.challenges = BTreeMap::from([
             (Purpose::ResetPassword, challenge(1, Some(digest(3)))),
             (Purpose::VerifyPhone, challenge(2, None)),
@@ -238,6 +242,8 @@ impl Person {
             created_at: NOW,
             authenticated_at: NOW,
             methods: vec![AuthenticationMethod::Password],
+            agent: None,
+            network: None,
             generation: 0,
             current: digest(0),
             parent: None,
@@ -257,6 +263,8 @@ impl Person {
                 AuthenticationMethod::Otp,
                 AuthenticationMethod::Mfa,
             ],
+            agent: Some(sealed(10)),
+            network: Some(sealed(11)),
             generation: u32::MAX,
             parent: Some(digest(200)),
             rotated_at: Some(NOW),
@@ -362,6 +370,7 @@ fn full_outbox() -> Outbox {
     let held = OutboxEntry {
         to: Some(sealed(8)),
         link: Some(sealed(9)),
+        session: Some(id("ses_", 9)),
         lease: Some(NOW),
         attempt: u32::MAX,
         ..OutboxEntry::new(MessageKind::ResetPassword, NOW)

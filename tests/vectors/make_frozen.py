@@ -197,6 +197,33 @@ def refresh() -> dict:
     }
 
 
+def device() -> dict:
+    refresh_key, random = key("refresh"), key("device")[:16]
+    tag = mac(refresh_key, join(b"sealgate/device/v1 tag", USER_TYPE.encode(), random))[:16]
+    agent, network = b"Mozilla/5.0 (X11; Linux x86_64)", b"203.0.113.0/24"
+    digest = join(b"sealgate/device/v1 digest", USER_TYPE.encode(), ACCOUNT.encode(), random)
+    place = join(b"sealgate/device/v1 place", USER_TYPE.encode(), ACCOUNT.encode(), agent, network)
+    return {
+        "key": refresh_key.hex(),
+        "random": random.hex(),
+        "text": "dv1." + b64url(random + tag),
+        "digest": hashlib.sha256(digest).hexdigest(),
+        "agent": agent.decode(),
+        "network": network.decode(),
+        "place": mac(refresh_key, place).hex(),
+    }
+
+
+def session_link() -> dict:
+    refresh_key = key("refresh")
+    tag = mac(refresh_key, join(b"sealgate/end-session/v1", USER_TYPE.encode(), SESSION.encode()))
+    return {
+        "key": refresh_key.hex(),
+        "session_id": SESSION,
+        "text": "es1." + b64url(SESSION.encode() + tag),
+    }
+
+
 def link() -> dict:
     random = key("link random")
 
@@ -312,6 +339,8 @@ def frozen() -> dict:
             "request_address": True,
             "outbox_to": True,
             "outbox_link": False,
+            "session_agent": True,
+            "session_network": True,
         },
         "key_uses": {
             "index.User1": 32,
@@ -342,6 +371,8 @@ def frozen() -> dict:
         "code": code(),
         "receipt": receipt(),
         "filter": email_filter(),
+        "device": device(),
+        "session_link": session_link(),
     }
 
 

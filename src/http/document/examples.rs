@@ -8,6 +8,7 @@ pub const REQUEST_ID: &str = "req_06gvr51mvlsmn414vkm4i9n4u4";
 const ACCOUNT_ID: &str = "usr_06gvr51mvlsmn414vkm4i9n4u4";
 /// What a mailed link carries.
 pub const LINK_TOKEN: &str = "dXNyXzA2Z3ZyNTFtdmxzbW40MTR2a200aTluNHU0";
+const SESSION_ID: &str = "ses_06gvr51mvlsmn414vkm4i9n4u4";
 const CHALLENGE_ID: &str = "chl_06gvr51mvlsmn414vkm4i9n4u4";
 /// A page, as far as an example shows it.
 pub const PAGE: &str = "<!doctype html><html lang=\"en\">…</html>";
@@ -93,11 +94,49 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
                 "iat": 1_764_000_000,
                 "exp": 1_764_001_800,
                 "jti": "jti_06gvr51mvlsmn414vkm4i9n4u4",
-                "sid": "ses_06gvr51mvlsmn414vkm4i9n4u4",
+                "sid": SESSION_ID,
                 "auth_time": 1_764_000_000,
                 "amr": ["pwd"],
                 "ut": "User1",
                 "role": "user",
+            }),
+        ),
+        "sessions" => (
+            "The sessions that are on.",
+            json!({
+                "sessions": [{
+                    "id": SESSION_ID,
+                    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                    "network": "203.0.113.0/24",
+                    "first_seen_at": "2026-01-02T03:04:05.678Z",
+                    "last_seen_at": "2026-01-02T05:04:05.678Z",
+                    "authenticated_at": "2026-01-02T03:04:05.678Z",
+                    "expires_at": "2026-01-16T05:04:05.678Z",
+                    "is_current": true,
+                }],
+            }),
+        ),
+        "end_session" => ("The session is over.", message("The session is over.")),
+        "end_other_sessions" => (
+            "All others are over.",
+            json!({ "message": "All other sessions are over.", "ended": 2 }),
+        ),
+        "end_session_form" => ("The page with the button.", PAGE.into()),
+        "end_linked_session" => (
+            "The session is over; a program is told so, a person gets a page.",
+            message("That session is over. If it was not you who signed in, set a new password now."),
+        ),
+        "change_password" => (
+            "The new password is set.",
+            message("Your new password is set. All other sessions are over."),
+        ),
+        "reauthenticate" => (
+            "You have just proven who you are.",
+            json!({
+                "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSIsImtpZCI6IjAxIn0.e30.c2ln",
+                "token_type": "bearer",
+                "expires_in": 1800,
+                "auth_time": 1_764_000_000,
             }),
         ),
         "logout" | "logout_get" => ("The session has ended.", message("You are signed out.")),
@@ -220,6 +259,7 @@ pub fn parameter(name: &str) -> Option<&'static str> {
         "token" => LINK_TOKEN,
         "otp" => "042042",
         "email" => "ada@example.com",
+        "id" => SESSION_ID,
         _ => return None,
     })
 }

@@ -3,6 +3,7 @@
 pub mod phone;
 pub mod profile;
 pub mod recovery;
+pub mod session;
 pub mod token;
 
 use poem_openapi::Object;
@@ -14,7 +15,7 @@ use crate::{
         phone::Phone, private::Private, username::Username,
     },
     http::{body::Dto, fields::Fields, population::Population},
-    service::{sessions::TokenPair, sign_in::SignIn},
+    service::sessions::TokenPair,
 };
 
 /// A registration.
@@ -180,7 +181,14 @@ impl poem_openapi::types::Example for LoginSchema {
 
 /// A parsed sign-in.
 #[derive(Debug)]
-pub struct Login(pub SignIn);
+pub struct Login {
+    /// Address or username.
+    pub identifier: Private,
+    /// Password.
+    pub password: Password,
+    /// Keep the session for long.
+    pub remember: bool,
+}
 
 impl Dto for Login {
     type Schema = LoginSchema;
@@ -204,11 +212,11 @@ impl Dto for Login {
         }
         let password = fields.parse("password", password, |text| Password::for_check(text.to_owned()));
         let identifier = Private::new(identifier?.as_str().to_owned());
-        Some(Self(SignIn {
+        Some(Self {
             identifier,
             password: password?,
             remember,
-        }))
+        })
     }
 }
 

@@ -1,13 +1,6 @@
-//! Limits that all servers share, and what a server does alone while the shared store is away: it takes its share of
-//! each, so that all together let about as much through as before.
+//! Limits that all servers share, and what a server does alone while the shared store is away.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::{Arc, atomic::AtomicU32};
 
 use async_trait::async_trait;
 
@@ -16,19 +9,15 @@ use crate::{
     storage::{
         documents::StoreError,
         limits::{LimitKey, Limits, Quota, Spent},
-        memory::MemoryLimits,
+        memory::{MemoryLimits, fallback::Fallback},
     },
 };
-
-/// After a failure the shared store is left alone for so long: a store that hangs must not slow every request.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// The adapter.
 pub struct SharedLimits {
     shared: Arc<dyn Limits>,
     own: MemoryLimits,
-    servers: Arc<AtomicU32>,
-    paused_until: AtomicI64,
+    fallback: Fallback,
 }
 
 impl SharedLimits {
@@ -38,8 +27,7 @@ impl SharedLimits {
         Self {
             shared,
             own: MemoryLimits::default(),
-            servers,
-            paused_until: AtomicI64::new(i64::MIN),
+            fallback: Fallback::new(servers),
         }
     }
 }
@@ -47,18 +35,11 @@ impl SharedLimits {
 #[async_trait]
 impl Limits for SharedLimits {
     async fn spend(&self, key: LimitKey, quota: Quota, now: Timestamp) -> Result<Spent, StoreError> {
-        if now.as_millis() >= self.paused_until.load(Ordering::Relaxed) {
-            match self.shared.spend(key, quota, now).await {
-                Ok(spent) => return Ok(spent),
-                Err(error) => {
-                    tracing::warn!(%error, "limits are counted by this server alone for a moment");
-                    self.paused_until.store(now.plus(PAUSE).as_millis(), Ordering::Relaxed);
-                }
-            }
+        if let Some(spent) = self.fallback.ask(now, self.shared.spend(key, quota, now)).await {
+            return Ok(spent);
         }
-        let servers = self.servers.load(Ordering::Relaxed).max(1);
         let share = Quota {
-            burst: (quota.burst / servers).max(1),
+            burst: self.fallback.share(quota.burst),
             ..quota
         };
         self.own.spend(key, share, now).await
@@ -73,7 +54,10 @@ impl std::fmt::Debug for SharedLimits {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::atomic::Ordering, time::Duration};
+
     use super::*;
+    use crate::storage::memory::fallback::PAUSE;
 
     const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
     const SIX_A_MINUTE: Quota = Quota {

@@ -23,6 +23,7 @@ mod leases;
 mod limits;
 mod revocations;
 mod servers;
+mod throttle;
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,6 +36,7 @@ pub use self::{
     leases::RedisLeases,
     limits::RedisLimits,
     revocations::RedisRevocations,
+    throttle::RedisThrottle,
 };
 use crate::{
     domain::{entropy::Entropy, private::Private},
@@ -87,6 +89,12 @@ impl RedisShared {
     #[must_use]
     pub fn limits(&self) -> RedisLimits {
         RedisLimits::new(self.connection.clone())
+    }
+
+    /// Tries that all servers count.
+    #[must_use]
+    pub fn throttle(&self) -> RedisThrottle {
+        RedisThrottle::new(self.connection.clone())
     }
 
     /// Requests that all servers remember.

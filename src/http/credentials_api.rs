@@ -1,0 +1,67 @@
+//! The password: changed, and shown anew.
+
+use poem_openapi::{OpenApi, payload::Json};
+
+use crate::{
+    domain::password::Password,
+    http::{
+        body::Body,
+        caller::SignedIn,
+        dto::{
+            Message,
+            session::{ChangePassword, Reauthenticate, Reauthenticated},
+        },
+        error_code::{Codes, ErrorCode, codes},
+        problem::{FieldProblem, Problem},
+        refusals::{BODY, Refused, SIGNED_IN},
+    },
+    service::{change_password::change_password, profile::profile, reauthenticate::reauthenticate},
+};
+
+/// The routes.
+#[derive(Clone, Debug)]
+pub struct CredentialsApi;
+
+const PASSWORD: Codes = codes([ErrorCode::WrongPassword, ErrorCode::TooManyTries]);
+
+#[OpenApi]
+impl CredentialsApi {
+    /// Change one's password
+    ///
+    /// Takes the one in use and a new one. All other sessions end, and the owner gets a mail.
+    #[oai(path = "/change-password", method = "post", operation_id = "change_password")]
+    async fn change_password(
+        &self,
+        signed_in: SignedIn,
+        body: Body<ChangePassword>,
+    ) -> Result<Json<Message>, Refused<{ SIGNED_IN | BODY | PASSWORD }>> {
+        let (population, caller) = (&signed_in.population, &signed_in.caller);
+        let person = profile(&population.core, caller).await?.person;
+        let policy = population.core.settings(&population.user_type).password_policy;
+        let mut context = person.words();
+        context.extend([population.user_type.as_str(), "sealgate"]);
+        let new = Password::parse_new(body.0.new.expose().to_owned(), &policy, &context);
+        let new = new.map_err(|refusals| {
+            let refused = refusals.iter().map(|refusal| FieldProblem::of("new_password", refusal));
+            Problem::of_fields(refused.collect())
+        })?;
+        change_password(&population.core, caller, body.0.current, new).await?;
+        Ok(Json(Message {
+            message: "Your new password is set. All other sessions are over.".to_owned(),
+        }))
+    }
+
+    /// Prove who one is
+    ///
+    /// Another address or number, and deleting the account, need a proof of the last five minutes: 401
+    /// `insufficient_user_authentication` asks for it (RFC 9470). The session goes on; its new access token says when.
+    #[oai(path = "/reauthenticate", method = "post", operation_id = "reauthenticate")]
+    async fn reauthenticate(
+        &self,
+        signed_in: SignedIn,
+        body: Body<Reauthenticate>,
+    ) -> Result<Json<Reauthenticated>, Refused<{ SIGNED_IN | BODY | PASSWORD }>> {
+        let proven = reauthenticate(&signed_in.population.core, &signed_in.caller, body.0.0).await?;
+        Ok(Json(proven.into()))
+    }
+}
