@@ -92,7 +92,7 @@ fn dead(reference: &str, open: &dyn Fn(&str) -> Option<String>) -> Option<String
         return Some(format!("`{reference}`: no such file"));
     };
     if let Some(item) = item
-        && !(path.ends_with(".rs") && has_item(&text, item))
+        && !(Path::new(path).extension().is_some_and(|kind| kind == "rs") && has_item(&text, item))
     {
         return Some(format!("`{reference}`: no such item"));
     }
