@@ -27,6 +27,7 @@ pub mod record_mac;
 pub mod refresh_token;
 pub mod sealed;
 pub mod session_link;
+pub mod session_mac;
 mod signing_keys;
 pub mod system_entropy;
 pub mod token_signer;

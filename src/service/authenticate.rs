@@ -17,7 +17,7 @@ use crate::{
         ids::{AccountId, SessionId},
         user_type::UserType,
     },
-    service::{core::Core, failure::Failure, revoke::standing},
+    service::{core::Core, failure::Failure, revoke::standing, sessions::genuine},
     storage::{
         Ref, StoreError,
         accounts::AccountRecord,
@@ -155,6 +155,9 @@ async fn read_unless_known(
     let asked_at = Instant::now();
     let session = core.stores.sessions.find(key).await.map_err(Failure::from)?;
     let Some(session) = session.filter(|session| session.ended_at.is_none()) else {
+        return Ok(None);
+    };
+    let Some(session) = genuine(core, session).await else {
         return Ok(None);
     };
     let live = LiveSession {

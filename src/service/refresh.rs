@@ -17,7 +17,7 @@ use crate::{
         core::Core,
         failure::Failure,
         revoke,
-        sessions::{TokenPair, is_backed, pair},
+        sessions::{TokenPair, genuine, is_backed, pair},
     },
     storage::{
         Change, Changed, Ref,
@@ -55,6 +55,7 @@ pub async fn refresh(core: &Core, user_type: &UserType, token: &str) -> Result<T
     let key = Ref::new(user_type, token.session_id().clone());
     let session = core.stores.sessions.find(&key).await.map_err(Failure::from)?;
     let session = session.ok_or(RefreshError::InvalidToken)?;
+    let session = genuine(core, session).await.ok_or(RefreshError::InvalidToken)?;
 
     let account_key = Ref::new(user_type, session.account_id.clone());
     let account = core.stores.accounts.find(&account_key).await.map_err(Failure::from)?;

@@ -80,7 +80,7 @@ pub(in crate::service) async fn start(core: &Core, beginning: Beginning<'_>) -> 
     let id = SessionId::make(now, &*core.entropy);
     let refresh = RefreshToken::make(id.clone(), &core.keyring.current(), &*core.entropy)?;
     let expires_at = policy.absolute_end(now, remember);
-    let session = SessionRecord {
+    let mut session = SessionRecord {
         id,
         user_type: account.user_type.clone(),
         schema: SCHEMA,
@@ -99,7 +99,9 @@ pub(in crate::service) async fn start(core: &Core, beginning: Beginning<'_>) -> 
         idle_expires_at: policy.idle_end(now, expires_at),
         expires_at,
         ended_at: None,
+        mac: Vec::new(),
     };
+    session.mac = session.facts().sign(&core.keyring.current())?;
     core.stores.sessions.insert(&session).await?;
     let Some(device) = devices::note(core, account, device, &session.id).await? else {
         let key = Ref::new(&session.user_type, session.id.clone());
@@ -180,6 +182,17 @@ pub(in crate::service) fn access_token(
         role: security.role,
     })?;
     Ok((access, expires_at.since(now)))
+}
+
+/// The session, if it is as it was made; one that somebody wrote over is audited and counts as none.
+pub(in crate::service) async fn genuine(core: &Core, session: SessionRecord) -> Option<SessionRecord> {
+    if session.facts().is_signed_by(&core.keyring.current(), &session.mac) {
+        return Some(session);
+    }
+    let event = AuditEvent::RecordTampered;
+    core.note(&session.user_type, &session.account_id, event, Outcome::Refused)
+        .await;
+    None
 }
 
 /// Whether the account still stands behind the session: in use, and of the session's epoch, or the one session that

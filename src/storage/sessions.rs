@@ -9,10 +9,12 @@ use crate::{
     crypto::{
         field::{SessionAgent, SessionNetwork},
         sealed::Sealed,
+        session_mac::SessionFacts,
     },
     domain::{
         clock::Timestamp,
         ids::{AccountId, SessionId},
+        octets,
         session::AuthenticationMethod,
         token::TokenDigest,
         user_type::UserType,
@@ -66,6 +68,9 @@ pub struct SessionRecord {
     pub expires_at: Timestamp,
     /// Ended before its time.
     pub ended_at: Option<Timestamp>,
+    /// Over whose it is and since when: [`SessionFacts`].
+    #[serde(with = "octets", default)]
+    pub mac: Vec<u8>,
 }
 
 /// What presenting a refresh token did.
@@ -82,6 +87,19 @@ pub enum Rotation {
 }
 
 impl SessionRecord {
+    /// What its MAC covers.
+    #[must_use]
+    pub fn facts(&self) -> SessionFacts<'_> {
+        SessionFacts {
+            user_type: &self.user_type,
+            id: &self.id,
+            account_id: &self.account_id,
+            epoch: self.epoch,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+        }
+    }
+
     /// Whether the session itself is still on at `now`. The account's epoch decides beside it.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -189,6 +207,7 @@ mod tests {
             idle_expires_at: NOW.plus(Duration::from_hours(1)),
             expires_at: NOW.plus(Duration::from_hours(2)),
             ended_at: None,
+            mac: Vec::new(),
         }
     }
 

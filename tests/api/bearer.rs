@@ -4,6 +4,10 @@
 use std::{fmt::Display, time::Duration};
 
 use jsonwebtoken::Header;
+use sealgate::{
+    domain::{audit::AuditEvent, ids::AccountId},
+    storage::{Change, Ref, change, sessions::SessionRecord},
+};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Forger, Pair, TestApp, encoded, other, part};
@@ -13,6 +17,7 @@ cases! {
     a_token_of_ours_is_refused_when_any_of_it_is_wrong
     a_token_that_lacks_a_claim_is_refused
     a_token_of_another_session_or_account_is_refused
+    a_session_that_was_written_over_is_none
     an_access_token_expires
     a_token_says_nothing_about_its_owner
     the_scheme_is_read_in_any_case
@@ -283,6 +288,47 @@ async fn a_token_of_another_session_or_account_is_refused(app: &TestApp, user_ty
         ("own account, the victim's session", forger.sign(&header, &borrowed)),
     ];
     all_are_refused_alike(app, user_type, &tokens).await;
+}
+
+/// Who can write to the database, and has no key, makes a session of their own nobody else's by it.
+async fn a_session_that_was_written_over_is_none(app: &TestApp, user_type: &str) {
+    let (_, thief) = app.member(user_type).await;
+    let (_, victim) = app.member(user_type).await;
+    let stores = app.open_stores().await;
+    let claim = |pair: &Pair, name: &str| part(&pair.access, 1)[name].as_str().expect("text").to_owned();
+    let user_type_ = user_type.parse().expect("a user type");
+    let key = Ref::new(&user_type_, claim(&thief, "sid").parse().expect("an id"));
+    let victims: AccountId = claim(&victim, "sub").parse().expect("an id");
+    let genuine = stores.sessions.find(&key).await.expect("a store").expect("a session");
+    let forgeries: [&(dyn Fn(&mut SessionRecord) + Sync); 4] = [
+        &|session| session.account_id = victims.clone(),
+        &|session| session.epoch += 1,
+        &|session| session.expires_at = session.expires_at.plus(Duration::from_hours(24 * 365)),
+        &|session| session.mac.clear(),
+    ];
+    let write = async |forge: &(dyn Fn(&mut SessionRecord) + Sync)| {
+        let written = change(&*stores.sessions, &key, |session: &mut SessionRecord| {
+            let rev = session.rev;
+            *session = genuine.clone();
+            session.rev = rev;
+            forge(session);
+            Change::Store(())
+        });
+        written.await.expect("a store").into_value().expect("written");
+    };
+    for forge in forgeries {
+        write(forge).await;
+        // What servers remembered of it is gone by then.
+        app.clock.advance(Duration::from_secs(1));
+        let refused = app.refresh(user_type, &thief.refresh).await;
+        refused.expect_problem(401, "invalid_refresh_token");
+    }
+    let entries = app.audit(user_type).await;
+    let noted = entries.iter().filter(|entry| entry.event == AuditEvent::RecordTampered);
+    assert!(noted.count() >= 4, "each is noted");
+    write(&|_| ()).await;
+    app.refresh(user_type, &thief.refresh).await.expect(200);
+    app.profile(user_type, &victim.access).await.expect(200);
 }
 
 async fn an_access_token_expires(app: &TestApp, user_type: &str) {

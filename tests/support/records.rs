@@ -251,6 +251,7 @@ impl Person {
             idle_expires_at: NOW.plus(Duration::from_hours(1)),
             expires_at: NOW.plus(Duration::from_hours(2)),
             ended_at: None,
+            mac: bytes(2, 34),
         }
     }
 

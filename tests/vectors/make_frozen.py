@@ -214,6 +214,28 @@ def device() -> dict:
     }
 
 
+def session() -> dict:
+    mac_key, epoch, created_at, expires_at = key("mac"), 3, MILLIS, MILLIS + 90 * 86_400_000
+    message = join(
+        b"sealgate/session/v1",
+        USER_TYPE.encode(),
+        SESSION.encode(),
+        ACCOUNT.encode(),
+        struct.pack(">Q", epoch),
+        struct.pack(">q", created_at),
+        struct.pack(">q", expires_at),
+    )
+    return {
+        "key": mac_key.hex(),
+        "session_id": SESSION,
+        "epoch": epoch,
+        "created_at": created_at,
+        "expires_at": expires_at,
+        "message": message.hex(),
+        "mac": (struct.pack(">H", 258) + mac(mac_key, message)).hex(),
+    }
+
+
 def session_link() -> dict:
     refresh_key = key("refresh")
     tag = mac(refresh_key, join(b"sealgate/end-session/v1", USER_TYPE.encode(), SESSION.encode()))
@@ -373,6 +395,7 @@ def frozen() -> dict:
         "filter": email_filter(),
         "device": device(),
         "session_link": session_link(),
+        "session": session(),
     }
 
 
