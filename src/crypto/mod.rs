@@ -8,6 +8,7 @@
 //! `sealgate/<use>/v1`.
 
 mod argon2id;
+pub mod audit_chain;
 pub mod blind_index;
 pub mod data_key;
 pub mod digest;
@@ -28,6 +29,7 @@ pub mod sealed;
 mod signing_keys;
 pub mod system_entropy;
 pub mod token_signer;
+pub mod twilio_signature;
 mod verified_tokens;
 
 pub use sealed::Sealed;

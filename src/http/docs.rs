@@ -16,6 +16,7 @@ use crate::{
     http::{
         accounts_api::AccountsApi,
         document::{finish, yaml::yaml},
+        hooks_api::HooksApi,
         per_user_type::{PerUserType, with_user_types},
         phone_api::PhoneApi,
         profile_api::ProfileApi,
@@ -56,6 +57,7 @@ type Apis = (
     PerUserType<ProfileApi>,
     PerUserType<PhoneApi>,
     PerUserType<RecoveryApi>,
+    HooksApi,
 );
 
 type Service = OpenApiService<Apis, ()>;
@@ -67,6 +69,7 @@ fn service() -> Service {
         PerUserType(ProfileApi),
         PerUserType(PhoneApi),
         PerUserType(RecoveryApi),
+        HooksApi,
     );
     OpenApiService::new(apis, "Sealgate", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)

@@ -87,6 +87,8 @@ error_codes! {
         "The request names an account that is not yours.", "Leave `id`, `email` and `phone` out.";
     WrongPassword = "wrong_password", FORBIDDEN, "Password not right",
         "The password is not right.", "Try again, or sign in anew and leave it out.";
+    SignatureInvalid = "signature_invalid", FORBIDDEN, "Signature not valid",
+        "The report is not signed by the provider that it is of.", "Check that PUBLIC_URL and TWILIO_AUTH_TOKEN are what Twilio has.";
     NotFound = "not_found", NOT_FOUND, "Nothing here",
         "There is nothing at this path.", "Look the path up in the document.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not taken",

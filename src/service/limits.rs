@@ -5,15 +5,50 @@ use crate::{
         encoding::{hmac_sha256, join},
         keyring::KeyUse,
     },
-    domain::user_type::UserType,
+    domain::{
+        audit::{AuditEvent, Details},
+        user_type::UserType,
+    },
     service::{core::Core, failure::Failure},
     storage::limits::{LimitKey, Quota, Spent},
 };
 
-/// Spends one attempt of `subject` on `route`. With limits switched off everything is allowed.
+/// Spends one attempt of `subject` on `route`; that a limit is met is noted. With limits switched off everything is
+/// allowed.
 pub async fn spend(
     core: &Core,
     user_type: &UserType,
+    route: &str,
+    subject: &str,
+    quota: Quota,
+) -> Result<Spent, Failure> {
+    spend_noted(core, Some(user_type), route, subject, quota).await
+}
+
+/// The same of a route that belongs to no user type.
+pub async fn spend_of_service(core: &Core, route: &str, subject: &str, quota: Quota) -> Result<Spent, Failure> {
+    spend_noted(core, None, route, subject, quota).await
+}
+
+async fn spend_noted(
+    core: &Core,
+    user_type: Option<&UserType>,
+    route: &str,
+    subject: &str,
+    quota: Quota,
+) -> Result<Spent, Failure> {
+    let spent = count(core, user_type.map_or("", UserType::as_str), route, subject, quota).await?;
+    if matches!(spent, Spent::Refused { .. }) {
+        core.note_first(user_type, AuditEvent::LimitReached, Details::of_limit(route))
+            .await;
+    }
+    Ok(spent)
+}
+
+/// The same without a note.
+pub(in crate::service) async fn count(
+    core: &Core,
+    scope: &str,
     route: &str,
     subject: &str,
     quota: Quota,
@@ -28,7 +63,7 @@ pub async fn spend(
     let key = keyring.active(&KeyUse::Rate)?;
     let message = join(&[
         b"sealgate/rate/v1",
-        user_type.as_str().as_bytes(),
+        scope.as_bytes(),
         route.as_bytes(),
         subject.as_bytes(),
     ]);

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod audit_chain;
 pub mod authenticate;
 pub mod change_address;
 pub mod confirm;
@@ -35,8 +36,10 @@ pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;
 pub mod sweep;
+pub mod twilio_status;
 pub mod update_profile;
 pub mod vault;
+pub mod verify_audit;
 
 pub use core::{Core, UserTypeSettings};
 pub use failure::{Failure, pass_over_damaged};

@@ -7,7 +7,7 @@ use crate::{
     crypto::{digest::link_digest, record_mac::Security},
     domain::{
         account::AccountStatus,
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         challenge::Purpose,
         message::MessageKind,
         password::Password,
@@ -59,6 +59,15 @@ pub async fn reset_password(
     token: &str,
     password: Password,
 ) -> Result<(), ResetError> {
+    let reset = follow(core, user_type, token, password).await;
+    if matches!(reset, Err(ResetError::LinkInvalid)) {
+        core.note_first(Some(user_type), AuditEvent::LinkRefused, Details::default())
+            .await;
+    }
+    reset
+}
+
+async fn follow(core: &Core, user_type: &UserType, token: &str, password: Password) -> Result<(), ResetError> {
     let token = LinkToken::parse(token).ok_or(ResetError::LinkInvalid)?;
     let key = Ref::new(user_type, token.account_id().clone());
     let digest = link_digest(user_type, Purpose::ResetPassword, &token);

@@ -67,7 +67,10 @@ pub async fn sign_in(core: &Core, user_type: &UserType, attempt: SignIn) -> Resu
         None => None,
     };
     let Some((key, security, stored)) = usable else {
-        return Err(check_registration(core, registration, password).await?);
+        let refusal = check_registration(core, registration, password).await?;
+        core.note_of_nobody(user_type, AuditEvent::SignInRefused, Outcome::Refused)
+            .await;
+        return Err(refusal);
     };
     match core
         .hasher

@@ -92,6 +92,11 @@ macro_rules! cases_once {
 
 mod addresses;
 mod attributes;
+mod audit;
+mod audit_chain;
+mod audit_collector;
+mod audit_found;
+mod audit_tampering;
 mod bearer;
 mod bodies;
 mod configuration;
@@ -123,6 +128,7 @@ mod refresh;
 mod resend;
 mod sign_in;
 mod slow_and_large_bodies;
+mod text_status;
 mod texts_over_twilio;
 mod two_servers;
 mod verify_token;

@@ -100,6 +100,7 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
                 "role": "user",
             }),
         ),
+        "twilio_status" => ("Noted, if there was anything to be.", message("Thank you.")),
         "logout" | "logout_get" => ("The session has ended.", message("You are signed out.")),
         "profile" => ("One's own profile.", profile()),
         "update" => ("The profile as it is now.", profile()),
@@ -220,6 +221,8 @@ pub fn parameter(name: &str) -> Option<&'static str> {
         "token" => LINK_TOKEN,
         "otp" => "042042",
         "email" => "ada@example.com",
+        "message_id" => "msg_06gvr51mvlsmn414vkm4i9n4u4",
+        "X-Twilio-Signature" => "RSOYDt4T1cUTdK1PDd93/VVr8B8=",
         _ => return None,
     })
 }
