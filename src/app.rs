@@ -34,10 +34,10 @@ use crate::{
         entropy::Entropy,
     },
     jobs::{
-        deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::WorkQueue, schedule::every,
-        sms::Sms, smtp::Smtp, twilio::Twilio, worker,
+        collector::Collector, deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::WorkQueue,
+        schedule::every, sms::Sms, smtp::Smtp, twilio::Twilio, worker,
     },
-    service::{Core, UserTypeSettings, email_filter::LookupTimes, keyring, vault::Vault},
+    service::{Core, UserTypeSettings, audit::AuditLines, email_filter::LookupTimes, keyring, vault::Vault},
     storage::{Stores, outbox::MessageRef},
     templates::Templates,
 };
@@ -50,6 +50,8 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     /// Stores other than the configured ones.
     pub stores: Option<Stores>,
+    /// Who has the audit as lines, beside the store.
+    pub audit_lines: Option<Arc<dyn AuditLines>>,
 }
 
 impl Default for World {
@@ -58,6 +60,7 @@ impl Default for World {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             stores: None,
+            audit_lines: None,
         }
     }
 }
@@ -137,6 +140,7 @@ impl Foundation {
             filter: Arc::clone(&filter.port),
             look_ups: LookupTimes::default(),
             shared: shared.probe,
+            audit_lines: world.audit_lines,
             user_types: user_types(config),
             stores,
         });
@@ -173,7 +177,10 @@ impl Foundation {
             },
             sms: match &config.sms {
                 SmsConfig::Directory => Sms::Directory(config.mail.directory.clone()),
-                SmsConfig::Twilio(twilio) => Sms::Twilio(Box::new(Twilio::new(twilio)?)),
+                SmsConfig::Twilio(twilio) => {
+                    let callback = twilio.status_callback(&config.http.public_url);
+                    Sms::Twilio(Box::new(Twilio::new(twilio, callback)?))
+                }
                 SmsConfig::Off => Sms::Off,
             },
             templates: Templates::new(config.mail.templates_dir.clone()),
@@ -181,6 +188,7 @@ impl Foundation {
             app_name: config.http.app_name.clone(),
             mail_health: ProviderHealth::default(),
             sms_health: ProviderHealth::default(),
+            collector: config.audit.collector.as_ref().map(Collector::new).transpose()?,
         }))
     }
 

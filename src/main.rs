@@ -54,6 +54,9 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// What happened
+    #[command(subcommand)]
+    Audit(commands::audit::AuditCommand),
     /// Administrators
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
@@ -132,6 +135,7 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Filter(command) => block_on(commands::filter::run(&config, command))?,
         Command::Outbox(command) => block_on(commands::outbox::run(&config, command))?,
         Command::Migrate { dry_run } => block_on(commands::migrate::run(&config, *dry_run))?,
+        Command::Audit(command) => return block_on(commands::audit::run(&config, command)),
         Command::Admin(command) => block_on(commands::admin::run(&config, command))?,
         Command::Keys(KeysCommand::New { if_missing }) => {
             let path = &config.stores.kek_file;
@@ -167,8 +171,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let has_docs = config.http.docs;
     let outbox = (config.environment == Environment::Development).then(|| config.mail.directory.clone());
-    let server = Server::start(config, World::default(), Limits::default()).await?;
-    greet(&server, has_docs, outbox.as_deref())?;
+    let has_audit = config.audit.has_stdout;
+    let world = World {
+        audit_lines: has_audit.then(process::audit_to_stdout),
+        ..World::default()
+    };
+    let server = Server::start(config, world, Limits::default()).await?;
+    // What reads the audit's lines is not to stumble over a greeting.
+    if has_audit {
+        greet(&server, has_docs, outbox.as_deref(), &mut io::stderr().lock())?;
+    } else {
+        greet(&server, has_docs, outbox.as_deref(), &mut io::stdout().lock())?;
+    }
     server
         .run_until(async {
             if let Err(error) = process::stop_signal().await {
@@ -178,9 +192,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
 }
 
-fn greet(server: &Server, has_docs: bool, outbox: Option<&Path>) -> io::Result<()> {
+fn greet(server: &Server, has_docs: bool, outbox: Option<&Path>, out: &mut dyn io::Write) -> io::Result<()> {
     let base = format!("http://{}", server.address);
-    let mut out = io::stdout().lock();
     writeln!(out, "Sealgate {} listens on {base}", env!("CARGO_PKG_VERSION"))?;
     if has_docs {
         writeln!(out, "  docs    {base}/docs  (also /redoc, /scalar, /openapi.json)")?;

@@ -14,7 +14,7 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::logs::LogsConfig;
+use crate::{config::logs::LogsConfig, service::audit::AuditLines};
 
 /// The system's allocator keeps the 19 MiB of each password hash for every thread that ever made one; this one gives
 /// them back.
@@ -85,6 +85,40 @@ impl io::Write for LogLines {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// The audit as lines on standard output. Nobody waits for who reads it: so many lines do, and past those they are dropped
+/// and counted; the store has them all.
+#[must_use]
+pub fn audit_to_stdout() -> Arc<dyn AuditLines> {
+    let (lines, waiting) = sync_channel::<String>(WAITING_LINES);
+    let dropped = Arc::<AtomicU64>::default();
+    let counted = Arc::clone(&dropped);
+    thread::spawn(move || {
+        for line in waiting {
+            let mut out = io::stdout().lock();
+            let _ = writeln!(out, "{line}");
+            let _ = out.flush();
+            let lost = counted.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                tracing::warn!(lost, "lines of the audit were not written: nobody read them in time");
+            }
+        }
+    });
+    Arc::new(StdoutLines { lines, dropped })
+}
+
+struct StdoutLines {
+    lines: SyncSender<String>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl AuditLines for StdoutLines {
+    fn take(&self, line: String) {
+        if self.lines.try_send(line).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -26,6 +26,14 @@ pub fn notices(source: &Source) -> Vec<String> {
             notices.push(format!("{name} is not used any more: see {}", REPLACED[0].1));
         }
     }
+    if source.get("AUDIT_COLLECTOR_URL").is_none()
+        && (source.get("Account_id").is_some() || source.get("Access_token").is_some())
+    {
+        notices.push(
+            "Account_id and Access_token are not used until AUDIT_COLLECTOR_URL names the collector that they are for"
+                .to_owned(),
+        );
+    }
     if source
         .get("JWT_ALGORITHM")
         .is_none_or(|algorithm| algorithm.trim() != "HS256")

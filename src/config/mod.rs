@@ -5,6 +5,7 @@
 //!
 //! To add a variable: a field in its section, its line in `.env.example` (a test compares the two), and its mend.
 
+pub mod audit;
 pub mod environment;
 pub mod http;
 pub mod legacy;
@@ -46,6 +47,8 @@ pub struct Config {
     pub worker: worker::WorkerConfig,
     /// Logs.
     pub logs: logs::LogsConfig,
+    /// The audit.
+    pub audit: audit::AuditConfig,
     /// What was read and is not used, said once at start.
     pub notices: Vec<String>,
 }
@@ -61,8 +64,12 @@ impl Config {
         let tokens = tokens::TokensConfig::read(&mut reader);
         let passwords = passwords::PasswordsConfig::read(&mut reader);
         let mail = mail::MailConfig::read(&mut reader, &stores, environment);
-        let sms = sms::SmsConfig::read(&mut reader, environment);
-        let worker = worker::WorkerConfig::read(&mut reader);
+        let sms = sms::SmsConfig::read(&mut reader, environment, &http.public_url);
+        let audit = audit::AuditConfig::read(&mut reader, environment);
+        let worker = worker::WorkerConfig {
+            audit_retention: audit.retention,
+            ..worker::WorkerConfig::read(&mut reader)
+        };
         let logs = logs::LogsConfig::read(&mut reader);
         if logs.metrics_address == Some(http.address) {
             reader.report(
@@ -87,6 +94,7 @@ impl Config {
             sms,
             worker,
             logs,
+            audit,
             notices,
         })
     }

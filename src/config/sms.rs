@@ -31,12 +31,24 @@ pub struct TwilioConfig {
     pub sender: String,
     /// Where its API is.
     pub base_url: Url,
+    /// Whether Twilio is told to report what became of a text.
+    pub has_status_callback: bool,
     /// How long one text may take, connecting included. Shorter than a message's lease.
     pub patience: Duration,
 }
 
+impl TwilioConfig {
+    /// What Twilio reports to, if it does: the message's id is appended.
+    #[must_use]
+    pub fn status_callback(&self, public_url: &Url) -> Option<Url> {
+        let callback = self.has_status_callback.then(|| public_url.join("hooks/twilio/"));
+        callback?.ok()
+    }
+}
+
 impl SmsConfig {
-    pub(in crate::config) fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
+    pub(in crate::config) fn read(reader: &mut Reader<'_>, environment: Environment, public_url: &Url) -> Self {
+        let has_status_callback = has_status_callback(reader, public_url);
         let account_sid = reader.text("TWILIO_SID").map(|sid| sid.trim().to_owned());
         let auth_token = reader.secret("TWILIO_AUTH_TOKEN");
         let sender = reader.text("TWILIO_NUMBER").map(|number| number.trim().to_owned());
@@ -58,6 +70,7 @@ impl SmsConfig {
                     auth_token,
                     sender,
                     base_url,
+                    has_status_callback,
                     patience: Duration::from_secs(15),
                 })
             }
@@ -82,16 +95,25 @@ fn is_sender(text: &str) -> bool {
     is_number || text.starts_with("MG") && text.bytes().all(|one| one.is_ascii_alphanumeric())
 }
 
-/// Credentials go there: https, but for a mock on this machine.
-fn base_url(reader: &mut Reader<'_>) -> Url {
-    let text = reader.text("TWILIO_BASE_URL").unwrap_or("https://api.twilio.com");
-    let default = || Url::parse("https://api.twilio.com").expect("a constant URL");
-    let is_loopback = |url: &Url| match url.host() {
+pub(in crate::config) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
-    };
+    }
+}
+
+/// On where Twilio can reach what people reach: by https, and not on this machine.
+fn has_status_callback(reader: &mut Reader<'_>, public_url: &Url) -> bool {
+    let is_reachable = public_url.scheme() == "https" && !is_loopback(public_url);
+    reader.switch("TWILIO_STATUS_CALLBACK", is_reachable)
+}
+
+/// Credentials go there: https, but for a mock on this machine.
+fn base_url(reader: &mut Reader<'_>) -> Url {
+    let text = reader.text("TWILIO_BASE_URL").unwrap_or("https://api.twilio.com");
+    let default = || Url::parse("https://api.twilio.com").expect("a constant URL");
     match Url::parse(text.trim()) {
         Ok(url) if url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url) => url,
         _ => {

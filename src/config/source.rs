@@ -35,6 +35,7 @@ pub const VARIABLES: &[&str] = &[
     "LIMIT_REFRESH",
     "LIMIT_ACCOUNT",
     "LIMIT_STRANGER",
+    "LIMIT_STATUS_CALLBACK",
     "DOCS",
     "DATA_DIR",
     "KEK_FILE",
@@ -85,10 +86,16 @@ pub const VARIABLES: &[&str] = &[
     "TWILIO_AUTH_TOKEN",
     "TWILIO_NUMBER",
     "TWILIO_BASE_URL",
+    "TWILIO_STATUS_CALLBACK",
     "WORKER",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "METRICS_ADDR",
+    "AUDIT_STDOUT",
+    "AUDIT_RETENTION",
+    "AUDIT_COLLECTOR_URL",
+    "AUDIT_COLLECTOR_ACCOUNT",
+    "AUDIT_COLLECTOR_TOKEN",
 ];
 
 /// Names and values, from wherever they came.

@@ -21,6 +21,12 @@ pub struct WorkerConfig {
     pub filter_period: Duration,
     /// For how long finished jobs are kept in Redis: long enough to be looked at.
     pub keep_finished: Duration,
+    /// How often the audit is looked at for what no checkpoint names.
+    pub checkpoint_period: Duration,
+    /// How often its collector has what it has not had yet.
+    pub collector_period: Duration,
+    /// How long the audit is kept.
+    pub audit_retention: Duration,
 }
 
 impl Default for WorkerConfig {
@@ -33,6 +39,9 @@ impl Default for WorkerConfig {
             sweep_period: Duration::from_mins(1),
             filter_period: Duration::from_secs(5),
             keep_finished: Duration::from_mins(10),
+            checkpoint_period: Duration::from_secs(10),
+            collector_period: Duration::from_secs(5),
+            audit_retention: Duration::from_hours(24 * 365),
         }
     }
 }

@@ -41,6 +41,8 @@ pub enum KeyUse {
     Rate,
     /// Idempotency keys and bodies.
     Idempotency,
+    /// Checkpoints of the audit.
+    Audit,
 }
 
 impl KeyUse {
@@ -58,6 +60,7 @@ impl KeyUse {
             Self::Filter => "filter".into(),
             Self::Rate => "rate".into(),
             Self::Idempotency => "idempotency".into(),
+            Self::Audit => "audit".into(),
         }
     }
 
@@ -77,6 +80,7 @@ impl KeyUse {
             Self::Filter,
             Self::Rate,
             Self::Idempotency,
+            Self::Audit,
         ]
         .into_iter()
         .find(|key_use| key_use.name() == name)
@@ -95,6 +99,7 @@ impl KeyUse {
             Self::Filter,
             Self::Rate,
             Self::Idempotency,
+            Self::Audit,
         ];
         user_types.iter().cloned().map(Self::Index).chain(shared).collect()
     }

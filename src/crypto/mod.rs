@@ -8,6 +8,7 @@
 //! `sealgate/<use>/v1`.
 
 mod argon2id;
+pub mod audit_chain;
 pub mod blind_index;
 pub mod data_key;
 pub mod device_token;
@@ -31,6 +32,7 @@ pub mod session_mac;
 mod signing_keys;
 pub mod system_entropy;
 pub mod token_signer;
+pub mod twilio_signature;
 mod verified_tokens;
 
 pub use sealed::Sealed;

@@ -1,6 +1,13 @@
 //! What happened, in words that carry no personal data.
+//!
+//! To add an event: a variant here, its row in the table of `docs/OPERATIONS.md` (a test compares the two), and the line
+//! that notes it.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use crate::domain::{ids::MessageId, message::MessageKind};
 
 /// An event worth keeping. The stored name is part of the format; a new one goes at the end of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,7 +19,7 @@ pub enum AuditEvent {
     AccountConfirmed,
     /// A sign-in succeeded.
     SignedIn,
-    /// A sign-in with a wrong password for an account that exists.
+    /// A sign-in was refused: of the account that was meant, or of nobody where there is none.
     SignInRefused,
     /// A refresh token was used again after its successor had been.
     RefreshTokenReused,
@@ -58,6 +65,90 @@ pub enum AuditEvent {
     AdminMade,
     /// Somebody filled in a field that people don't see.
     RobotSuspected,
+    /// A refresh token was exchanged for the next pair.
+    TokensRefreshed,
+    /// A refresh token was refused: garbled, unknown, or of a session that is over.
+    RefreshRefused,
+    /// An access token was refused that is none of ours, or altered. Not one that is merely over.
+    AccessTokenRefused,
+    /// A mailed link was refused: garbled, used, replaced or too late.
+    LinkRefused,
+    /// Somebody asked for a link that sets a new password, and there is an account to mail it to.
+    PasswordResetRequested,
+    /// Somebody asked for the confirmation again, and there is a registration to mail it to.
+    ConfirmationRequested,
+    /// A provider took a message.
+    MessageSent,
+    /// The provider says that a text arrived.
+    MessageDelivered,
+    /// The provider says that a text did not arrive.
+    MessageUndelivered,
+    /// An operator had a message that was given up sent after all.
+    MessageRetried,
+    /// An operator removed a message that was given up.
+    MessageDropped,
+    /// A limit was met.
+    LimitReached,
+    /// A version of a root key was made.
+    KeyMade,
+}
+
+/// What else is to be known of an event, by name. Ids, numbers and fixed words: no personal data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Details(BTreeMap<String, String>);
+
+impl Details {
+    /// Of a message.
+    #[must_use]
+    pub fn of_message(id: &MessageId, kind: MessageKind) -> Self {
+        Self::default()
+            .with("message_id", id.as_str())
+            .with("kind", kind.as_str())
+    }
+
+    /// Of a limit that was met on `route`.
+    #[must_use]
+    pub fn of_limit(route: &str) -> Self {
+        Self::default().with("route", route)
+    }
+
+    /// Of a version of a root key.
+    #[must_use]
+    pub fn of_key(key_use: &str, version: u16) -> Self {
+        Self::default()
+            .with("use", key_use)
+            .with("version", &version.to_string())
+    }
+
+    /// And why: a fixed phrase.
+    #[must_use]
+    pub fn and_reason(self, reason: &'static str) -> Self {
+        self.with("reason", reason)
+    }
+
+    /// And the provider's number of the error.
+    #[must_use]
+    pub fn and_code(self, code: u32) -> Self {
+        self.with("code", &code.to_string())
+    }
+
+    /// Whether there is nothing else.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
 }
 
 /// How it ended.

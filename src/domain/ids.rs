@@ -30,6 +30,24 @@ fn make_text(prefix: &str, now: Timestamp, entropy: &dyn Entropy) -> String {
     format!("{prefix}{}", BASE32_DNSSEC.encode(uuid.as_bytes()))
 }
 
+/// Nothing of it is random: the first of all ids of its moment.
+struct First;
+
+impl Entropy for First {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(0);
+    }
+}
+
+/// The time in the first six bytes of a `UUIDv7`.
+fn time_of(uuid: &str) -> Option<Timestamp> {
+    let bytes = BASE32_DNSSEC.decode(uuid.as_bytes()).ok()?;
+    let millis = bytes.first_chunk::<6>()?;
+    Some(Timestamp::from_millis(
+        millis.iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte)),
+    ))
+}
+
 fn is_ours(prefix: &str, text: &str) -> bool {
     text.strip_prefix(prefix)
         .is_some_and(|rest| rest.len() == UUID_LEN && rest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'v')))
@@ -62,6 +80,19 @@ macro_rules! typed_ids {
             /// A new one.
             pub fn make(now: Timestamp, entropy: &dyn Entropy) -> Self {
                 Self(make_text(Self::PREFIX, now, entropy))
+            }
+
+            /// The first id that could be made at `moment`: ids made before it sort before it.
+            #[must_use]
+            pub fn first_at(moment: Timestamp) -> Self {
+                Self(make_text(Self::PREFIX, moment, &First))
+            }
+
+            /// When it was made; nothing where it is not of ours.
+            #[must_use]
+            pub fn made_at(&self) -> Option<Timestamp> {
+                let uuid = self.0.strip_prefix(Self::PREFIX)?;
+                is_ours(Self::PREFIX, &self.0).then(|| time_of(uuid)).flatten()
             }
 
             /// The id as text.
@@ -127,6 +158,15 @@ typed_ids! {
     RequestId "req_" |text| is_ours("req_", text);
 }
 
+impl AuditId {
+    /// Of the entry that tells of `message`'s making: found again by the message alone.
+    #[must_use]
+    pub fn of_message(message: &MessageId) -> Self {
+        let uuid = message.0.strip_prefix(MessageId::PREFIX).unwrap_or_default();
+        Self(format!("{}{uuid}", Self::PREFIX))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +190,21 @@ mod tests {
         let session = SessionId::make(Timestamp::from_millis(1), &Fixed(1));
         assert_eq!(session.as_str().parse::<SessionId>().as_ref(), Ok(&session));
         assert!(session.as_str().parse::<MessageId>().is_err());
+    }
+
+    #[test]
+    fn an_id_tells_its_moment_and_sorts_from_its_first_one_on() {
+        let at = Timestamp::from_millis(1_764_000_000_123);
+        let first = AuditId::first_at(at);
+        for byte in [0, 7, 255] {
+            let id = AuditId::make(at, &Fixed(byte));
+            assert_eq!(id.made_at(), Some(at));
+            assert!(first <= id);
+        }
+        assert!(AuditId::make(Timestamp::from_millis(1_764_000_000_122), &Fixed(255)) < first);
+        assert_eq!("imported".parse::<AccountId>().expect("an id").made_at(), None);
+        let message = MessageId::make(at, &Fixed(9));
+        assert_eq!(AuditId::of_message(&message).made_at(), Some(at));
     }
 
     #[test]

@@ -115,6 +115,8 @@ limits! {
     Account "LIMIT_ACCOUNT" 60 MINUTE,
     /// Anything else of one address of a client where nobody is signed in.
     Stranger "LIMIT_STRANGER" 100 HOUR,
+    /// Reports of a provider of texts, from one address.
+    StatusCallback "LIMIT_STATUS_CALLBACK" 3000 MINUTE,
 }
 
 impl Quotas {

@@ -25,6 +25,7 @@ const RESERVED: &[&str] = &[
     "admin",
     "favicon",
     "robots",
+    "hooks",
 ];
 
 /// A configured population: `[A-Za-z][A-Za-z0-9]{0,31}`. Cheap to clone.

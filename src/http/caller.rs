@@ -13,7 +13,7 @@ use crate::{
         error_code::ErrorCode, middleware::rate_limit::Identity, population::Population, problem::Problem,
         refusals::missing_token,
     },
-    service::authenticate::{Caller, find_caller, read_token},
+    service::authenticate::{Caller, find_caller, note_if_forged, read_token},
 };
 
 /// The scheme's name before it is made one per user type.
@@ -45,7 +45,13 @@ impl<'a> ApiExtractor<'a> for SignedIn {
         let population = Population::of(request)?;
         let token = bearer(request).ok_or_else(missing_token)?;
         let (core, user_type) = (&population.core, &population.user_type);
-        let claims = read_token(core, user_type, token).map_err(Problem::from)?;
+        let claims = match read_token(core, user_type, token) {
+            Ok(claims) => claims,
+            Err(refused) => {
+                note_if_forged(core, user_type, token).await;
+                return Err(Problem::from(refused).into());
+            }
+        };
         Identity::spend(request, &population, claims.account_id.as_str()).await?;
         let caller = find_caller(core, user_type, claims).await.map_err(Problem::from)?;
         let signed_in = Self { caller, population };

@@ -17,6 +17,7 @@ use crate::{
         accounts_api::AccountsApi,
         credentials_api::CredentialsApi,
         document::{finish, yaml::yaml},
+        hooks_api::HooksApi,
         per_user_type::{PerUserType, with_user_types},
         phone_api::PhoneApi,
         profile_api::ProfileApi,
@@ -60,6 +61,7 @@ type Apis = (
     PerUserType<ProfileApi>,
     PerUserType<PhoneApi>,
     PerUserType<RecoveryApi>,
+    HooksApi,
 );
 
 type Service = OpenApiService<Apis, ()>;
@@ -73,6 +75,7 @@ fn service() -> Service {
         PerUserType(ProfileApi),
         PerUserType(PhoneApi),
         PerUserType(RecoveryApi),
+        HooksApi,
     );
     OpenApiService::new(apis, "Sealgate", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)

@@ -87,6 +87,8 @@ error_codes! {
         "The request names an account that is not yours.", "Leave `id`, `email` and `phone` out.";
     WrongPassword = "wrong_password", FORBIDDEN, "Password not right",
         "The password is not right.", "Try again, or sign in anew and leave it out.";
+    SignatureInvalid = "signature_invalid", FORBIDDEN, "Signature not valid",
+        "The report is not signed by the provider that it is of.", "Check that PUBLIC_URL and TWILIO_AUTH_TOKEN are what Twilio has.";
     SessionNotFound = "session_not_found", NOT_FOUND, "No such session",
         "You have no session of this id that is on.", "List your sessions to see which are.";
     NotFound = "not_found", NOT_FOUND, "Nothing here",

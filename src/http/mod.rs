@@ -20,6 +20,7 @@ pub mod dto;
 pub mod error_code;
 pub mod fields;
 pub mod health;
+pub mod hooks_api;
 pub mod idempotent;
 pub mod middleware;
 pub mod negotiate;

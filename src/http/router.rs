@@ -5,15 +5,17 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt as _, Response, Route};
 
 use crate::{
-    config::{Config, environment::Environment},
+    config::{Config, environment::Environment, sms::SmsConfig},
+    domain::{limits::Limit, private::Private},
     http::{
         client_address::TrustedProxies,
         dev_outbox::{self, DevPages},
         docs, error_code, health,
         health::Health,
+        hooks_api::TwilioHook,
         middleware::{
-            body_limit::LimitBodies, cors::AllowOrigins, errors::Problems, request_id::NameRequests,
-            security_headers::SecurityHeaders,
+            body_limit::LimitBodies, cors::AllowOrigins, errors::Problems, rate_limit::LimitService,
+            request_id::NameRequests, security_headers::SecurityHeaders,
         },
         pages::{self, Pages},
         server::Limits,
@@ -40,6 +42,15 @@ pub fn build(
     for user_type in user_types {
         route = route.nest_no_strip(format!("/{user_type}"), Arc::clone(&api));
     }
+    let hooks = LimitService {
+        route: "/hooks",
+        limit: Limit::StatusCallback,
+    };
+    let hooked = Arc::clone(&api).with(hooks);
+    route = match twilio_hook(config) {
+        Some(hook) => route.nest_no_strip("/hooks", hooked.data(Arc::new(hook))),
+        None => route.nest_no_strip("/hooks", hooked),
+    };
     if config.http.docs {
         route = docs::mount(route, user_types);
     }
@@ -57,15 +68,10 @@ pub fn build(
     for user_type in user_types {
         methods.insert(format!("/{user_type}"), "GET".to_owned());
     }
+    let proxies = config.http.trusted_proxies.iter();
+    let proxies = TrustedProxies(proxies.filter_map(|net| net.parse().ok()).collect());
     route
-        .data(TrustedProxies(
-            config
-                .http
-                .trusted_proxies
-                .iter()
-                .filter_map(|net| net.parse().ok())
-                .collect(),
-        ))
+        .data(proxies.clone())
         .data(pages.clone())
         .data(Arc::clone(&core))
         .with(LimitBodies { patience: limits.body })
@@ -81,5 +87,16 @@ pub fn build(
             page_policy: pages.content_security_policy(),
             is_https: config.http.public_url.scheme() == "https",
         })
-        .with(NameRequests(core))
+        .with(NameRequests { core, proxies })
+}
+
+/// What Twilio's reports are checked by, where it is told to send any.
+fn twilio_hook(config: &Config) -> Option<TwilioHook> {
+    let SmsConfig::Twilio(twilio) = &config.sms else {
+        return None;
+    };
+    Some(TwilioHook {
+        token: Private::new(twilio.auth_token.expose().to_owned()),
+        base: twilio.status_callback(&config.http.public_url)?,
+    })
 }

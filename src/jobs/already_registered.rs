@@ -4,7 +4,11 @@
 use minijinja::context;
 
 use crate::{
-    domain::ids::{AccountId, MessageId},
+    domain::{
+        audit::Details,
+        ids::{AccountId, MessageId},
+        message::MessageKind,
+    },
     jobs::{
         confirm_address::in_words,
         deliver::{Deliverer, Letter},
@@ -50,6 +54,8 @@ pub async fn run(
     };
     let outcome = deliverer.send(&key.user_type, letter, &values).await;
     if outcome == Outcome::Done {
+        let details = Details::of_message(message_id, MessageKind::ConfirmAddress);
+        deliverer.note_sent(key, &key.id, details).await;
         return discard(core, key).await;
     }
     deliverer

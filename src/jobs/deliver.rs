@@ -8,7 +8,7 @@ use minijinja::{Value, context};
 
 use crate::{
     domain::{
-        audit::{AuditEvent, Outcome as AuditOutcome},
+        audit::{AuditEvent, Details, Outcome as AuditOutcome},
         clock::Timestamp,
         email::Email,
         ids::{AccountId, MessageId},
@@ -16,7 +16,9 @@ use crate::{
         user_type::UserType,
     },
     jobs::{
-        account_links, already_registered, confirm_address, erase,
+        account_links, already_registered,
+        collector::Collector,
+        confirm_address, erase,
         health::ProviderHealth,
         mailer::{Delivery, Mail, Mailer},
         notices,
@@ -49,6 +51,8 @@ pub struct Deliverer {
     pub mail_health: ProviderHealth,
     /// How the SMS provider does.
     pub sms_health: ProviderHealth,
+    /// Who has the audit handed over, if anybody.
+    pub collector: Option<Collector>,
 }
 
 /// One mail before it is rendered.
@@ -180,6 +184,7 @@ impl Deliverer {
         let changed = change(port, key, |record: &mut R| {
             let account_id = record.account_id();
             let outbox = record.outbox_mut();
+            let kind = outbox.get(message_id).map(|entry| entry.kind);
             let state = match outcome {
                 Outcome::Done => {
                     outbox.complete(message_id);
@@ -188,23 +193,36 @@ impl Deliverer {
                 Outcome::Retry(reason) => outbox.fail(message_id, now, jitter, Failed::ForNow(reason)),
                 Outcome::GiveUp(reason) => outbox.fail(message_id, now, jitter, Failed::ForGood(reason)),
             };
-            Change::Store((account_id, state))
+            Change::Store((account_id, kind, state))
         })
         .await?;
         if let Outcome::Retry(reason) | Outcome::GiveUp(reason) = outcome {
             tracing::warn!(message = %message_id, reason, ?outcome, "a message was not delivered");
         }
-        if let Some((Some(account_id), Some(DeliveryState::Dead))) = changed.into_value() {
-            self.core
-                .note(
-                    &key.user_type,
-                    &account_id,
-                    AuditEvent::MessageDead,
-                    AuditOutcome::Refused,
-                )
-                .await;
+        let Some((Some(account_id), Some(kind), state)) = changed.into_value() else {
+            return Ok(());
+        };
+        let details = Details::of_message(message_id, kind);
+        match (outcome, state) {
+            (Outcome::Done, _) => self.note_sent(key, &account_id, details).await,
+            (Outcome::Retry(reason) | Outcome::GiveUp(reason), Some(DeliveryState::Dead)) => {
+                let (event, outcome) = (AuditEvent::MessageDead, AuditOutcome::Refused);
+                let details = details.and_reason(reason);
+                self.core
+                    .note_with(&key.user_type, Some(&account_id), event, outcome, details)
+                    .await;
+            }
+            (Outcome::Retry(_) | Outcome::GiveUp(_), _) => {}
         }
         Ok(())
+    }
+
+    /// Notes that a provider took a message.
+    pub(in crate::jobs) async fn note_sent<I>(&self, key: &Ref<I>, account_id: &AccountId, details: Details) {
+        let (event, outcome) = (AuditEvent::MessageSent, AuditOutcome::Success);
+        self.core
+            .note_with(&key.user_type, Some(account_id), event, outcome, details)
+            .await;
     }
 
     async fn unexpected<R: HoldsOutbox>(

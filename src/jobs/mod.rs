@@ -10,6 +10,8 @@
 
 pub mod account_links;
 pub mod already_registered;
+pub mod audit;
+pub mod collector;
 pub mod confirm_address;
 pub mod deliver;
 pub mod erase;

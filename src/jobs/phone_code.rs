@@ -9,10 +9,11 @@ use minijinja::context;
 use crate::{
     crypto::digest::code_digest,
     domain::{
-        audit::{AuditEvent, Outcome as AuditOutcome},
+        audit::{AuditEvent, Details, Outcome as AuditOutcome},
         challenge::Purpose,
         code::OtpCode,
         ids::{AccountId, MessageId},
+        message::MessageKind,
     },
     jobs::{
         deliver::Deliverer,
@@ -62,7 +63,9 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &Messa
     let (sealed, made_at) = match taken.into_value() {
         Some(Step::Send(sealed, made_at)) => (sealed, made_at),
         Some(Step::Buried) => {
-            core.note(&key.user_type, &key.id, AuditEvent::MessageDead, AuditOutcome::Refused)
+            let details = Details::of_message(message_id, MessageKind::PhoneCode).and_reason("unknown");
+            let (event, outcome) = (AuditEvent::MessageDead, AuditOutcome::Refused);
+            core.note_with(&key.user_type, Some(&key.id), event, outcome, details)
                 .await;
             return Ok(());
         }

@@ -3,7 +3,7 @@
 
 use crate::{
     domain::{
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         clock::Timestamp,
         ids::{Id, MessageId},
         user_type::UserType,
@@ -67,7 +67,7 @@ where
         let changed = change(port, &Ref::new(user_type, id), |record: &mut R| {
             let buried = record.outbox_mut().bury_late(now);
             let messages: Vec<MessageId> = record.outbox_mut().hand_over_due(now);
-            let is_changed = buried > 0 || !messages.is_empty();
+            let is_changed = !buried.is_empty() || !messages.is_empty();
             let found = (record.account_id(), messages, buried);
             if is_changed {
                 Change::Store(found)
@@ -80,8 +80,10 @@ where
         let Some((account_id, messages, buried)) = changed.and_then(Changed::into_value) else {
             continue;
         };
-        for account_id in account_id.iter().take(buried) {
-            core.note(user_type, account_id, AuditEvent::MessageDead, Outcome::Refused)
+        for (message_id, kind) in buried {
+            let details = Details::of_message(&message_id, kind).and_reason("too late");
+            let (event, outcome) = (AuditEvent::MessageDead, Outcome::Refused);
+            core.note_with(user_type, account_id.as_ref(), event, outcome, details)
                 .await;
         }
         for message_id in messages {

@@ -5,6 +5,7 @@ use crate::{
     crypto::blind_index::{BlindIndexer, Candidate},
     domain::{
         account::AccountStatus,
+        audit::{AuditEvent, Outcome},
         challenge::Purpose,
         clock::Timestamp,
         ids::{AccountId, ChallengeId, MessageId},
@@ -49,6 +50,12 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
         _ => None,
     };
     if let Some(account_id) = concerned {
+        let event = if kind == MessageKind::ResendConfirmation {
+            AuditEvent::ConfirmationRequested
+        } else {
+            AuditEvent::PasswordResetRequested
+        };
+        core.note(&key.user_type, &account_id, event, Outcome::Success).await;
         core.hand_over.offer(MessageRef {
             message_id: key.id.clone(),
             account_id: Some(account_id),

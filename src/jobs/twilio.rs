@@ -27,6 +27,7 @@ pub struct Twilio {
     account_sid: String,
     auth_token: Private,
     sender: String,
+    status_callback: Option<Url>,
 }
 
 #[derive(Deserialize)]
@@ -36,7 +37,8 @@ struct ErrorBody {
 
 impl Twilio {
     /// Connects to nothing yet.
-    pub fn new(config: &TwilioConfig) -> anyhow::Result<Self> {
+    /// What became of a text is reported to `status_callback` and its message's id.
+    pub fn new(config: &TwilioConfig, status_callback: Option<Url>) -> anyhow::Result<Self> {
         let client = Client::builder()
             .connect_timeout(CONNECTING.min(config.patience))
             .timeout(config.patience)
@@ -55,6 +57,7 @@ impl Twilio {
             account_sid: config.account_sid.clone(),
             auth_token: Private::new(config.auth_token.expose().to_owned()),
             sender: config.sender.clone(),
+            status_callback,
         })
     }
 
@@ -65,11 +68,16 @@ impl Twilio {
         } else {
             "MessagingServiceSid"
         };
-        let form = [
+        let callback = self
+            .status_callback
+            .as_ref()
+            .and_then(|url| url.join(text.id.as_str()).ok());
+        let mut form = vec![
             ("To", text.to.expose()),
             (sender, self.sender.as_str()),
             ("Body", text.body.as_str()),
         ];
+        form.extend(callback.as_ref().map(|url| ("StatusCallback", url.as_str())));
         let request = self
             .client
             .post(self.messages.clone())

@@ -9,6 +9,7 @@ use crate::{
     config::worker::WorkerConfig,
     domain::ids::WorkerId,
     jobs::{
+        audit,
         deliver::Deliverer,
         queue::WorkQueue,
         schedule::{beat, every, filter_round, is_ours, relay_round, sweep_round},
@@ -69,6 +70,7 @@ pub async fn run(
             }
         }));
     }
+    audit::start(&deliverer, config, &stop, &mut periodic);
     tracing::info!(worker = %worker, "worker started");
     let result = queue
         .work(worker.as_str(), config.poll_period, deliverer, stop.clone())

@@ -12,7 +12,7 @@ use crate::{
         token_signer::{AccessClaims, TokenError},
     },
     domain::{
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         clock::Timestamp,
         ids::{AccountId, SessionId},
         user_type::UserType,
@@ -76,6 +76,17 @@ pub fn read_token(core: &Core, user_type: &UserType, token: &str) -> Result<Acce
     Ok(core.signer.verify(user_type, token, core.clock.now())?)
 }
 
+/// Notes a token that is none of ours, or altered. One that is merely over is everyday business.
+pub async fn note_if_forged(core: &Core, user_type: &UserType, token: &str) {
+    if matches!(
+        core.signer.verify(user_type, token, core.clock.now()),
+        Err(TokenError::Invalid)
+    ) {
+        core.note_first(Some(user_type), AuditEvent::AccessTokenRefused, Details::default())
+            .await;
+    }
+}
+
 /// The second half: whether session and account still stand behind it.
 pub async fn find_caller(core: &Core, user_type: &UserType, claims: AccessClaims) -> Result<Caller, AuthenticateError> {
     let key = Ref::new(user_type, claims.account_id);
@@ -106,7 +117,13 @@ pub async fn find_caller(core: &Core, user_type: &UserType, claims: AccessClaims
 
 /// The same for somebody else's service, which needs no account: where servers share Redis, one round trip to it.
 pub async fn verify_token(core: &Core, user_type: &UserType, token: &str) -> Result<AccessClaims, AuthenticateError> {
-    let claims = read_token(core, user_type, token)?;
+    let claims = match read_token(core, user_type, token) {
+        Ok(claims) => claims,
+        Err(refused) => {
+            note_if_forged(core, user_type, token).await;
+            return Err(refused);
+        }
+    };
     let key = Ref::new(user_type, claims.account_id.clone());
     let session_key = Ref::new(user_type, claims.session_id.clone());
     let (session, known) = look(core, &session_key, &key).await?;

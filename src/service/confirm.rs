@@ -13,7 +13,7 @@ use crate::{
     },
     domain::{
         account::{AccountStatus, Role},
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         challenge::Purpose,
         clock::Timestamp,
         ids::{AccountId, MessageId},
@@ -53,6 +53,15 @@ pub enum ConfirmError {
 
 /// Confirms the registration, or the change of address, that `token` belongs to.
 pub async fn confirm(core: &Core, user_type: &UserType, token: &str) -> Result<Confirmed, ConfirmError> {
+    let confirmed = follow(core, user_type, token).await;
+    if matches!(confirmed, Err(ConfirmError::LinkInvalid)) {
+        core.note_first(Some(user_type), AuditEvent::LinkRefused, Details::default())
+            .await;
+    }
+    confirmed
+}
+
+async fn follow(core: &Core, user_type: &UserType, token: &str) -> Result<Confirmed, ConfirmError> {
     let token = LinkToken::parse(token).ok_or(ConfirmError::LinkInvalid)?;
     let key = Ref::new(user_type, token.account_id().clone());
     let digest = link_digest(user_type, Purpose::ConfirmAddress, &token);

@@ -13,7 +13,7 @@ use crate::{
         session::SessionPolicy,
         user_type::UserType,
     },
-    service::{email_filter::LookupTimes, vault::Vault},
+    service::{audit::AuditLines, email_filter::LookupTimes, vault::Vault},
     storage::{
         Probe, Stores, email_filter::EmailFilter, idempotency::Idempotency, leases::Leases, limits::Limits,
         outbox::HandOver, revocations::Revocations, throttle::Throttle,
@@ -69,6 +69,8 @@ pub struct Core {
     pub look_ups: LookupTimes,
     /// Whether what servers share beside the database can be used; none where there is one server.
     pub shared: Option<Arc<dyn Probe>>,
+    /// Takes what is noted, beside the store; nobody unless that is configured.
+    pub audit_lines: Option<Arc<dyn AuditLines>>,
     /// The populations and their settings.
     pub user_types: BTreeMap<UserType, UserTypeSettings>,
 }
@@ -78,6 +80,13 @@ impl Core {
     #[must_use]
     pub fn quota(&self, user_type: &UserType, limit: Limit) -> Quota {
         let quotas = self.user_types.get(user_type).map(|settings| settings.quotas);
+        quotas.unwrap_or_default().of(limit)
+    }
+
+    /// The number of one limit of a route that belongs to no user type.
+    #[must_use]
+    pub fn quota_of_service(&self, limit: Limit) -> Quota {
+        let quotas = self.user_types.values().next().map(|settings| settings.quotas);
         quotas.unwrap_or_default().of(limit)
     }
 

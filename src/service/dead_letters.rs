@@ -4,13 +4,18 @@
 //! However many there are, no more than a page of ids and one record are held at a time.
 
 use crate::{
+    crypto::system_entropy::SystemEntropy,
     domain::{
+        audit::{AuditEvent, Details, Outcome},
         clock::Timestamp,
         ids::{AccountId, Id, MessageId},
         message::MessageKind,
         user_type::UserType,
     },
-    service::failure::{Failure, pass_over_damaged},
+    service::{
+        audit::Happened,
+        failure::{Failure, pass_over_damaged},
+    },
     storage::{
         Change, Documents, Ref, Stores, change,
         dead_letters::{DeadLetters, HoldsOutbox},
@@ -105,6 +110,7 @@ pub async fn with_each(
 ) -> Result<(), DeadLettersError> {
     for user_type in user_types {
         let mut walk = Walk {
+            stores,
             user_type,
             wish,
             only,
@@ -119,6 +125,7 @@ pub async fn with_each(
 }
 
 struct Walk<'w, 't> {
+    stores: &'w Stores,
     user_type: &'w UserType,
     wish: Wish,
     only: Option<&'w MessageId>,
@@ -144,11 +151,31 @@ impl Walk<'_, '_> {
             for id in page {
                 let done = self.record(port, Ref::new(self.user_type, id)).await;
                 for (letter, done) in pass_over_damaged(done)?.unwrap_or_default() {
+                    self.note(&letter, done).await?;
                     (self.tell)(letter, done)?;
                 }
             }
             after = Some(last);
         }
+    }
+
+    /// What an operator does is noted as what anybody does.
+    async fn note(&self, letter: &DeadLetter, done: Done) -> Result<(), Failure> {
+        let event = match done {
+            Done::Due => AuditEvent::MessageRetried,
+            Done::Dropped => AuditEvent::MessageDropped,
+            Done::Seen | Done::TooLate => return Ok(()),
+        };
+        let happened = Happened {
+            event,
+            outcome: Outcome::Success,
+            user_type: Some(letter.user_type.clone()),
+            account_id: letter.account_id.clone(),
+            details: Details::of_message(&letter.id, letter.kind),
+        };
+        let entry = happened.entry(self.now, &SystemEntropy);
+        self.stores.audit.append(&entry).await?;
+        Ok(())
     }
 
     async fn record<R: HoldsOutbox>(

@@ -5,10 +5,15 @@ use crate::{
     crypto::{
         kek::{KekError, KekProvider},
         keyring::{KeyState, KeyUse, Keyring, RootKey},
+        system_entropy::SystemEntropy,
     },
-    domain::{clock::Clock, user_type::UserType},
-    service::failure::Failure,
-    storage::{Stores, keyring::KeyringRecord},
+    domain::{
+        audit::{AuditEvent, Details, Outcome},
+        clock::Clock,
+        user_type::UserType,
+    },
+    service::{audit::Happened, failure::Failure},
+    storage::{Inserted, Stores, keyring::KeyringRecord},
 };
 
 /// How often every process reads the keys again.
@@ -46,16 +51,27 @@ pub async fn establish(
     if missing.is_empty() {
         return Ok(keyring);
     }
-    // A user type that was added later has no accounts of its own: its index key alone may be made beside others.
+    // A user type that was added later has no accounts of its own, an installation from before the audit was chained no
+    // checkpoint: those keys alone may be made beside others.
     let may_make_all = stores.accounts.is_empty().await.map_err(Failure::from)?;
     for key_use in missing {
-        if !may_make_all && !is_index_of_empty_type(stores, &key_use).await? {
+        if !may_make_all && !is_needed_by_nothing(stores, &key_use).await? {
             return Err(KeyringError::Missing(key_use.name()));
         }
         let wrapped = keks.wrap(&key_use.make_material()).await?;
         let record = KeyringRecord::new(&key_use, 1, KeyState::Active, wrapped, clock.now());
         // Whoever loses the race reads what the winner made.
-        stores.keyring.insert(&record).await.map_err(Failure::from)?;
+        if stores.keyring.insert(&record).await.map_err(Failure::from)? == Inserted::Stored {
+            let made = Happened {
+                event: AuditEvent::KeyMade,
+                outcome: Outcome::Success,
+                user_type: None,
+                account_id: None,
+                details: Details::of_key(&record.key_use, record.version),
+            };
+            let entry = made.entry(clock.now(), &SystemEntropy);
+            stores.audit.append(&entry).await.map_err(Failure::from)?;
+        }
     }
     keyring = read(stores, keks).await?;
     match KeyUse::all(user_types)
@@ -91,9 +107,13 @@ pub async fn read(stores: &Stores, keks: &dyn KekProvider) -> Result<Keyring, Ke
     Ok(keyring)
 }
 
-async fn is_index_of_empty_type(stores: &Stores, key_use: &KeyUse) -> Result<bool, KeyringError> {
+async fn is_needed_by_nothing(stores: &Stores, key_use: &KeyUse) -> Result<bool, KeyringError> {
     match key_use {
         KeyUse::Index(user_type) => Ok(stores.accounts.has_none(user_type).await.map_err(Failure::from)?),
+        KeyUse::Audit => {
+            let last = stores.audit.last_checkpoint().await.map_err(Failure::from)?;
+            Ok(last.is_none())
+        }
         _ => Ok(false),
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod audit_chain;
 pub mod authenticate;
 pub mod change_address;
 pub mod change_password;
@@ -42,8 +43,10 @@ pub mod sign_in;
 pub mod sign_out;
 pub mod sweep;
 pub mod throttle;
+pub mod twilio_status;
 pub mod update_profile;
 pub mod vault;
+pub mod verify_audit;
 
 pub use core::{Core, UserTypeSettings};
 pub use failure::{Failure, pass_over_damaged};

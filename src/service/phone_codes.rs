@@ -164,14 +164,9 @@ pub async fn send_code(
         .map_err(Failure::from)?;
         match step.into_value() {
             Some(Step::Done) => {
+                core.note_message(&key.user_type, &key.id, AuditEvent::PhoneCodeRequested, &message_id)
+                    .await;
                 hand_over(core, &key, message_id);
-                core.note(
-                    &key.user_type,
-                    &key.id,
-                    AuditEvent::PhoneCodeRequested,
-                    Outcome::Success,
-                )
-                .await;
                 return Ok((id, Purpose::VerifyPhone.lifetime()));
             }
             Some(Step::TooSoon(at)) => {

@@ -6,7 +6,7 @@
 use crate::{
     crypto::{record_mac::RecordMac, refresh_token::RefreshToken},
     domain::{
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         ids::{AccountId, SessionId},
         message::MessageKind,
         token::TokenDigest,
@@ -50,6 +50,15 @@ pub fn family(core: &Core, token: &str) -> Option<SessionId> {
 
 /// Uses `token` up.
 pub async fn refresh(core: &Core, user_type: &UserType, token: &str) -> Result<TokenPair, RefreshError> {
+    let refreshed = exchange(core, user_type, token).await;
+    if matches!(refreshed, Err(RefreshError::InvalidToken)) {
+        core.note_first(Some(user_type), AuditEvent::RefreshRefused, Details::default())
+            .await;
+    }
+    refreshed
+}
+
+async fn exchange(core: &Core, user_type: &UserType, token: &str) -> Result<TokenPair, RefreshError> {
     let keyring = core.keyring.current();
     let token = RefreshToken::parse(token, &keyring).ok_or(RefreshError::InvalidToken)?;
     let key = Ref::new(user_type, token.session_id().clone());
@@ -95,11 +104,20 @@ pub async fn refresh(core: &Core, user_type: &UserType, token: &str) -> Result<T
     .map_err(Failure::from)?;
 
     match changed.into_value() {
-        Some((Rotation::Rotated | Rotation::Repeated, session)) => {
+        Some((rotation @ (Rotation::Rotated | Rotation::Repeated), session)) => {
             let successor = successors
                 .into_iter()
                 .find(|successor| successor.digest() == session.current);
             let successor = successor.ok_or(RefreshError::InvalidToken)?;
+            if matches!(rotation, Rotation::Rotated) {
+                core.note(
+                    user_type,
+                    &session.account_id,
+                    AuditEvent::TokensRefreshed,
+                    Outcome::Success,
+                )
+                .await;
+            }
             Ok(pair(core, &session, security, &successor, now)?)
         }
         Some((Rotation::Reused, session)) => {

@@ -7,7 +7,7 @@ use crate::{
     crypto::{digest::link_digest, record_mac::Security},
     domain::{
         account::AccountStatus,
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         challenge::Purpose,
         device::Device,
         message::MessageKind,
@@ -56,6 +56,21 @@ pub async fn check_link(core: &Core, user_type: &UserType, token: &str) -> Resul
 
 /// Sets `password`.
 pub async fn reset_password(
+    core: &Core,
+    user_type: &UserType,
+    token: &str,
+    password: Password,
+    device: &Device,
+) -> Result<(), ResetError> {
+    let reset = follow(core, user_type, token, password, device).await;
+    if matches!(reset, Err(ResetError::LinkInvalid)) {
+        core.note_first(Some(user_type), AuditEvent::LinkRefused, Details::default())
+            .await;
+    }
+    reset
+}
+
+async fn follow(
     core: &Core,
     user_type: &UserType,
     token: &str,

@@ -16,7 +16,7 @@ use crate::{
     },
     domain::{
         account::AccountStatus,
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         device::Device,
         email::Email,
         ids::AccountId,
@@ -89,11 +89,11 @@ pub async fn sign_in(core: &Core, user_type: &UserType, attempt: SignIn) -> Resu
     };
     let Some((key, security, stored)) = usable else {
         let error = check_registration(core, registration, password).await?;
-        match error {
-            SignInError::EmailNotVerified => charged.succeeded(core).await,
-            // As of an account: what is written costs time, too.
-            _ => refused(core, user_type, None).await,
+        if matches!(error, SignInError::EmailNotVerified) {
+            charged.succeeded(core).await;
         }
+        // As of an account: what is written costs time, too.
+        refused(core, user_type, None).await;
         return Err(error);
     };
     match core
@@ -156,11 +156,8 @@ async fn charge(
     };
     let charged = throttle::charge(core, user_type, &trier).await;
     if matches!(charged, Err(ThrottleError::TooManyTries { .. })) {
-        let event = AuditEvent::TriesThrottled;
-        match account {
-            Some(account) => core.note(user_type, &account.id, event, Outcome::Refused).await,
-            None => core.note_of_nobody(user_type, event, Outcome::Refused).await,
-        }
+        core.note_first(Some(user_type), AuditEvent::TriesThrottled, Details::default())
+            .await;
     }
     Ok(charged?)
 }

@@ -107,7 +107,8 @@ impl Try {
 }
 
 fn charged(core: &Core, user_type: &UserType, trier: &Trier<'_>) -> Result<Try, MissingKey> {
-    let key = |kind: &str, parts: &[&[u8]]| limit_key(core, user_type, kind, &crate::crypto::encoding::join(parts));
+    let key =
+        |kind: &str, parts: &[&[u8]]| limit_key(core, user_type.as_str(), kind, &crate::crypto::encoding::join(parts));
     Ok(match trier {
         Trier::Stranger { name, network } => {
             let network = network.map_or("-", Network::as_str);

@@ -215,7 +215,7 @@ async fn a_worker_of_its_own_delivers(stores: &StoreSet) {
     let world = World {
         clock: Arc::clone(&app.clock) as Arc<_>,
         entropy: Arc::new(SystemEntropy),
-        stores: None,
+        ..World::default()
     };
     let worker = tokio::spawn(async move { run_worker(&config, world, stopped).await });
     let mail = app.next_mail(&person.email).await;

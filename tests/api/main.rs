@@ -92,6 +92,11 @@ macro_rules! cases_once {
 
 mod addresses;
 mod attributes;
+mod audit;
+mod audit_chain;
+mod audit_collector;
+mod audit_found;
+mod audit_tampering;
 mod bearer;
 mod bodies;
 mod configuration;
@@ -125,6 +130,7 @@ mod resend;
 mod sessions;
 mod sign_in;
 mod slow_and_large_bodies;
+mod text_status;
 mod texts_over_twilio;
 mod throttle;
 mod two_servers;

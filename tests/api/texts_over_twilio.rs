@@ -47,9 +47,10 @@ fn twilio(base_url: &str, sender: &str) -> Sms {
         auth_token: Private::new(TOKEN.into()),
         sender: sender.into(),
         base_url: base_url.parse().expect("a URL"),
+        has_status_callback: false,
         patience: Duration::from_millis(900),
     };
-    Sms::Twilio(Box::new(Twilio::new(&config).expect("settings")))
+    Sms::Twilio(Box::new(Twilio::new(&config, None).expect("settings")))
 }
 
 fn text() -> Text {

@@ -134,6 +134,10 @@ conformance! {
         entries_are_listed_in_order_page_by_page
         the_last_checkpoint_is_the_one_with_the_highest_place
         of_fifty_checkpoints_at_one_place_one_is_stored
+        entries_of_all_populations_and_of_none_are_paged_as_they_lie
+        entries_are_found_by_their_ids
+        what_is_over_is_removed_and_nothing_else
+        of_fifty_that_move_a_cursor_on_one_does
     }
     heartbeats {
         a_worker_has_one_sign_of_life

@@ -9,6 +9,7 @@
 //! A test that calls [`cuts::every_cut`] with what happens before, the use case, and what must be true after.
 
 mod administrators;
+mod audit;
 mod credentials;
 mod cuts;
 mod damage;

@@ -69,7 +69,7 @@ async fn ask_again(world: &World) {
 
 #[tokio::test]
 async fn the_mail_with_the_link_is_sent_once_and_its_link_works() {
-    let writes = ["registrations.update", "registrations.update"];
+    let writes = ["registrations.update", "registrations.update", "audit.append"];
     every_cut(&writes, registered, deliver, async |world, process, _, after| {
         let before: BTreeSet<String> = world.links().into_iter().collect();
         world.settle().await;
@@ -97,6 +97,7 @@ async fn the_fourth_registration_pushes_the_first_out_and_its_mail_is_sent() {
         "registrations.delete",
         "registrations.update",
         "registrations.update",
+        "audit.append",
     ];
     every_cut(
         &writes,
@@ -126,6 +127,7 @@ async fn the_fourth_registration_pushes_the_first_out_and_its_mail_is_sent() {
 async fn the_holder_of_the_address_is_told_and_the_registration_goes() {
     let writes = [
         "registrations.update",
+        "audit.append",
         "registrations.update",
         "deks.delete",
         "registrations.delete",
@@ -151,7 +153,7 @@ async fn a_new_account_is_welcomed() {
         confirmed(world).await;
         handed_over(world).await
     };
-    let writes = ["accounts.update", "accounts.update"];
+    let writes = ["accounts.update", "accounts.update", "audit.append"];
     every_cut(&writes, prepare, deliver, async |world, _, _, after| {
         world.settle().await;
         assert_eq!(world.mails().len(), 1, "{after:?}");
@@ -161,7 +163,12 @@ async fn a_new_account_is_welcomed() {
 
 #[tokio::test]
 async fn who_asks_again_gets_a_link_that_works() {
-    let writes = ["requests.update", "registrations.update", "requests.delete"];
+    let writes = [
+        "requests.update",
+        "registrations.update",
+        "audit.append",
+        "requests.delete",
+    ];
     every_cut(&writes, asked_again, deliver, async |world, process, jobs, after| {
         let census = world.settle().await;
         assert_eq!(census.requests, BTreeSet::new(), "{after:?}");

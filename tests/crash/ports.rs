@@ -16,7 +16,7 @@ use sealgate::{
     storage::{
         Documents, Inserted, Probe, Record, Ref, StoreError, Stores, Updated, Verdict,
         accounts::{AccountRecord, Accounts},
-        audit::{AuditRecord, AuditStore, CheckpointRecord},
+        audit::{AuditRecord, AuditStore, CheckpointRecord, StoredEntry},
         dead_letters::{DeadLetters, HoldsOutbox},
         deks::Deks,
         heartbeats::{HeartbeatRecord, Heartbeats},
@@ -268,8 +268,49 @@ impl AuditStore for Faulty<dyn AuditStore> {
             .await
     }
 
+    async fn page(&self, after: Option<&AuditId>, limit: u32) -> Result<Vec<StoredEntry>, StoreError> {
+        self.faults.read(self.inner.page(after, limit)).await
+    }
+
+    async fn ids(&self, after: Option<&AuditId>, before: &AuditId, limit: u32) -> Result<Vec<AuditId>, StoreError> {
+        self.faults.read(self.inner.ids(after, before, limit)).await
+    }
+
+    async fn entries(&self, ids: &[AuditId]) -> Result<Vec<StoredEntry>, StoreError> {
+        self.faults.read(self.inner.entries(ids)).await
+    }
+
     async fn last_checkpoint(&self) -> Result<Option<CheckpointRecord>, StoreError> {
         self.faults.read(self.inner.last_checkpoint()).await
+    }
+
+    async fn checkpoints(&self, from: u64, limit: u32) -> Result<Vec<CheckpointRecord>, StoreError> {
+        self.faults.read(self.inner.checkpoints(from, limit)).await
+    }
+
+    async fn remove_entries(&self, ids: &[AuditId]) -> Result<u64, StoreError> {
+        self.faults
+            .write("audit.remove".to_owned(), self.inner.remove_entries(ids))
+            .await
+    }
+
+    async fn remove_checkpoints(&self, before: u64, limit: u32) -> Result<u64, StoreError> {
+        self.faults
+            .write(
+                "audit.remove_checkpoints".to_owned(),
+                self.inner.remove_checkpoints(before, limit),
+            )
+            .await
+    }
+
+    async fn cursor(&self, reader: &str) -> Result<Option<u64>, StoreError> {
+        self.faults.read(self.inner.cursor(reader)).await
+    }
+
+    async fn advance(&self, reader: &str, expected: Option<u64>, place: u64) -> Result<bool, StoreError> {
+        self.faults
+            .write("audit.advance".to_owned(), self.inner.advance(reader, expected, place))
+            .await
     }
 }
 

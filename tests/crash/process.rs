@@ -119,6 +119,7 @@ impl Process {
             revocations: None,
             look_ups: sealgate::service::email_filter::LookupTimes::default(),
             shared: None,
+            audit_lines: None,
             user_types: user_types
                 .map(|user_type| (user_type, UserTypeSettings::default()))
                 .collect(),
@@ -133,6 +134,7 @@ impl Process {
             app_name: config.http.app_name.clone(),
             mail_health: ProviderHealth::default(),
             sms_health: ProviderHealth::default(),
+            collector: None,
         };
         Self {
             core,

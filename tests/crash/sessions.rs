@@ -75,7 +75,7 @@ async fn a_session_is_ended_or_not_and_signing_out_may_be_repeated() {
 #[tokio::test]
 async fn a_refresh_whose_answer_was_lost_is_given_again() {
     every_cut(
-        &["sessions.update"],
+        &["sessions.update", "audit.append"],
         signed_in,
         async |process, pair| drop(refresh(&process.core, &user_type(), pair.refresh.expose()).await),
         async |world, process, pair, after| {

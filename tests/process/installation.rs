@@ -110,7 +110,8 @@ impl Installation {
             .expect("the program can be started")
     }
 
-    fn start(&self, program: &Path, arguments: &[&str], settings: &[(String, String)]) -> Process {
+    /// Starts a program and waits for nothing.
+    pub(crate) fn start(&self, program: &Path, arguments: &[&str], settings: &[(String, String)]) -> Process {
         let number = self.logs.fetch_add(1, Ordering::Relaxed);
         let name = program.file_name().and_then(|name| name.to_str()).expect("a name");
         let log = self.path().join(format!("{number:02}-{name}.log"));

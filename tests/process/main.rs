@@ -12,6 +12,7 @@
 #[expect(dead_code, reason = "other suites use other faults")]
 mod fault_proxy;
 
+mod audit;
 mod client;
 mod installation;
 mod outbox;

@@ -26,6 +26,8 @@ impl SharedStores {
         let name = format!("test_process_{unique}");
         let settings = vec![
             ("ENVIRONMENT", "staging".to_owned()),
+            // A server says on standard output where it listens.
+            ("AUDIT_STDOUT", "off".to_owned()),
             ("KEK_FILE", "kek.keys".to_owned()),
             ("MONGO_URL", server("TEST_MONGO_URL")),
             ("MONGO_DB", name.clone()),

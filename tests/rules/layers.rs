@@ -122,7 +122,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         tree: "process",
-        may: &["process", "config"],
+        may: &["process", "config", "service::audit::AuditLines"],
         never: &[],
     },
     Layer {

@@ -15,12 +15,13 @@ use sealgate::{
     },
     domain::{
         account::{AccountStatus, Role},
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         challenge::{Challenge, Purpose},
         clock::Timestamp,
         email::Email,
         ids::AccountId,
         message::MessageKind,
+        network::Network,
         phone::Phone,
         session::AuthenticationMethod,
         token::TokenDigest,
@@ -404,12 +405,16 @@ pub(crate) fn audit_entry(n: usize, account: Option<usize>) -> AuditRecord {
     AuditRecord {
         id: id("aud_", n),
         schema: SCHEMA,
-        user_type: user_type("User1"),
+        user_type: Some(user_type("User1")),
         account_id: account.map(|account| id("usr_", account)),
         event: AuditEvent::SignedIn,
         outcome: Outcome::Success,
         at: NOW,
         request_id: account.map(|account| format!("request-{account}")),
+        network: account.map(|_| Network::of([203, 0, 113, 9].into())),
+        details: account.map_or_else(Details::default, |account| {
+            Details::of_key("mac", u16::try_from(account).expect("small"))
+        }),
     }
 }
 
@@ -420,7 +425,11 @@ pub(crate) fn checkpoint(place: u64) -> CheckpointRecord {
         schema: SCHEMA,
         at: NOW,
         entries: vec![id("aud_", 1), id("aud_", 2)],
-        digest: bytes(0, 32),
+        digests: bytes(0, 64),
+        through: NOW,
+        begins_at: 1,
+        begins_after: at(-1),
+        previous: bytes(2, 34),
         mac: bytes(1, 34),
     }
 }

@@ -343,6 +343,97 @@ def signed(typ: str, claims: dict) -> dict:
     }
 
 
+def bson_element(name: str, value) -> bytes:
+    """One element of a BSON document (bsonspec.org): text, int64, int32 (as a tuple of one), nothing, or a document."""
+    key = name.encode() + b"\0"
+    match value:
+        case None:
+            return b"\x0a" + key
+        case str():
+            text = value.encode() + b"\0"
+            return b"\x02" + key + struct.pack("<i", len(text)) + text
+        case int():
+            return b"\x12" + key + struct.pack("<q", value)
+        case (number,):
+            return b"\x10" + key + struct.pack("<i", number)
+        case dict():
+            body = b"".join(bson_element(name, value) for name, value in value.items())
+            return b"\x03" + key + struct.pack("<i", len(body) + 5) + body + b"\0"
+    raise TypeError(value)
+
+
+def audit_entry(fields: dict) -> dict:
+    ident = fields.pop("_id")
+    body = b"".join(bson_element(name, value) for name, value in fields.items())
+    whole = bson_element("_id", ident) + body
+    return {
+        "id": ident,
+        "document": (struct.pack("<i", len(whole) + 5) + whole + b"\0").hex(),
+        "body": body.hex(),
+        "digest": hashlib.sha256(join(b"sealgate/audit-entry/v1") + body).hexdigest(),
+    }
+
+
+def audit() -> dict:
+    """Two links over two entries: the first as it was before networks were kept, the second with everything."""
+    version, k = 0x0102, key("audit")
+    first, second = typed_id("aud_"), typed_id("aud_")[:-2] + "9s"
+    old = {
+        "_id": first,
+        "schema": (1,),
+        "user_type": USER_TYPE,
+        "account_id": ACCOUNT,
+        "event": "signed_in",
+        "outcome": "success",
+        "at": MILLIS,
+        "request_id": None,
+    }
+    new = {
+        "_id": second,
+        "schema": (1,),
+        "user_type": USER_TYPE,
+        "account_id": ACCOUNT,
+        "event": "message_sent",
+        "outcome": "success",
+        "at": MILLIS + 1000,
+        "request_id": "req-1",
+        "network": "203.0.113.0/24",
+        "details": {"kind": "phone_code", "message_id": typed_id("msg_")},
+    }
+    entries = [audit_entry(old), audit_entry(new)]
+    links, previous = [], b""
+    for place, covered in ((1, [0]), (2, [1])):
+        at, through, begins_at, begins_after = MILLIS + 40_000 * place, MILLIS + 1000 * (place - 1), 1, 0
+        run = b"".join(
+            join(entries[n]["id"].encode(), bytes.fromhex(entries[n]["digest"])) for n in covered
+        )
+        message = join(
+            b"sealgate/audit/v1",
+            struct.pack(">Q", place),
+            struct.pack(">q", at),
+            struct.pack(">I", len(covered)),
+            hashlib.sha256(run).digest(),
+            struct.pack(">q", through),
+            struct.pack(">Q", begins_at),
+            struct.pack(">q", begins_after),
+            previous,
+        )
+        previous = struct.pack(">H", version) + mac(k, message)
+        links.append(
+            {
+                "place": place,
+                "at": at,
+                "entries": covered,
+                "through": through,
+                "begins_at": begins_at,
+                "begins_after": begins_after,
+                "message": message.hex(),
+                "mac": previous.hex(),
+            }
+        )
+    return {"key": k.hex(), "key_version": version, "entries": entries, "links": links}
+
+
 def frozen() -> dict:
     return {
         "about": "Computed by make_frozen.py beside this file. An entry that exists never changes.",
@@ -375,6 +466,7 @@ def frozen() -> dict:
             "filter": 32,
             "rate": 32,
             "idempotency": 32,
+            "audit": 32,
         },
         "dek": key("dek").hex(),
         "wrapped_dek": {
@@ -396,6 +488,7 @@ def frozen() -> dict:
         "device": device(),
         "session_link": session_link(),
         "session": session(),
+        "audit": audit(),
     }
 
 

@@ -56,6 +56,10 @@ fn run(config: &Config) -> anyhow::Result<()> {
                     stop.cancel();
                 }
             });
-            run_worker(config, World::default(), stop).await
+            let world = World {
+                audit_lines: config.audit.has_stdout.then(process::audit_to_stdout),
+                ..World::default()
+            };
+            run_worker(config, world, stop).await
         })
 }

@@ -139,6 +139,7 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
                 "auth_time": 1_764_000_000,
             }),
         ),
+        "twilio_status" => ("Noted, if there was anything to be.", message("Thank you.")),
         "logout" | "logout_get" => ("The session has ended.", message("You are signed out.")),
         "profile" => ("One's own profile.", profile()),
         "update" => ("The profile as it is now.", profile()),
@@ -260,6 +261,8 @@ pub fn parameter(name: &str) -> Option<&'static str> {
         "otp" => "042042",
         "email" => "ada@example.com",
         "id" => SESSION_ID,
+        "message_id" => "msg_06gvr51mvlsmn414vkm4i9n4u4",
+        "X-Twilio-Signature" => "RSOYDt4T1cUTdK1PDd93/VVr8B8=",
         _ => return None,
     })
 }

@@ -81,6 +81,26 @@ impl<E: Endpoint> Endpoint for WithProblems<E> {
     }
 }
 
+/// What `path` takes, where the document may name it by a template.
+fn methods_of<'m>(methods: &'m HashMap<String, String>, path: &str) -> &'m str {
+    let is_of = |template: &str| {
+        let (mut template, mut path) = (template.split('/'), path.split('/'));
+        template
+            .by_ref()
+            .zip(path.by_ref())
+            .all(|(part, own)| part == own || part.starts_with('{'))
+            && template.next().is_none()
+            && path.next().is_none()
+    };
+    let templated = || {
+        methods
+            .iter()
+            .find(|(template, _)| template.contains('{') && is_of(template))
+    };
+    let found = methods.get(path).or_else(|| templated().map(|(_, allow)| allow));
+    found.map_or("GET", String::as_str)
+}
+
 impl<E> WithProblems<E> {
     fn problem(&self, error: &Error, path: &str) -> Problem {
         if let Some(problem) = error.data::<Problem>() {
@@ -90,7 +110,7 @@ impl<E> WithProblems<E> {
             return Problem::new(ErrorCode::NotFound);
         }
         if error.is::<MethodNotAllowedError>() {
-            let allow = self.problems.methods.get(path).map_or("GET", String::as_str);
+            let allow = methods_of(&self.problems.methods, path);
             let detail = format!("This path does not take the method. It takes {allow}.");
             return Problem::new(ErrorCode::MethodNotAllowed)
                 .with_detail(detail)

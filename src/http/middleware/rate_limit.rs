@@ -23,8 +23,9 @@ use crate::{
         error_code::ErrorCode,
         population::Population,
         problem::Problem,
+        refusals::internal,
     },
-    service::limits,
+    service::{Core, limits},
     storage::limits::{Quota, Spent},
 };
 
@@ -173,6 +174,46 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
                 Ok(with_fields(answer?.into_response(), strangers, spent))
             }
         }
+    }
+}
+
+/// The middleware of routes that belong to no user type: every request, by the client's address.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitService {
+    /// What the bucket is named by.
+    pub route: &'static str,
+    /// How many.
+    pub limit: Limit,
+}
+
+impl<E: Endpoint> Middleware<E> for LimitService {
+    type Output = ServiceLimited<E>;
+    fn transform(&self, inner: E) -> ServiceLimited<E> {
+        ServiceLimited { inner, counted: *self }
+    }
+}
+
+/// The endpoint.
+#[derive(Debug)]
+pub struct ServiceLimited<E> {
+    inner: E,
+    counted: LimitService,
+}
+
+impl<E: Endpoint> Endpoint for ServiceLimited<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let core = request.data::<Arc<Core>>().ok_or_else(internal)?;
+        let quota = core.quota_of_service(self.counted.limit);
+        let spent = limits::spend_of_service(core, self.counted.route, &client(&request), quota).await;
+        let spent = spent.map_err(Problem::from)?;
+        allowed(quota, spent)?;
+        Ok(with_fields(
+            self.inner.call(request).await?.into_response(),
+            quota,
+            spent,
+        ))
     }
 }
 

@@ -7,9 +7,12 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
-    domain::ids::RequestId,
-    http::problem::INSTANCE,
-    service::{Core, audit::REQUEST_ID},
+    domain::{ids::RequestId, network::Network},
+    http::{client_address::TrustedProxies, problem::INSTANCE},
+    service::{
+        Core,
+        audit::{NETWORK, REQUEST_ID},
+    },
 };
 
 /// The request came as HEAD; poem calls GET's endpoint for it.
@@ -18,14 +21,20 @@ pub struct WasHead;
 
 /// The middleware.
 #[derive(Clone, Debug)]
-pub struct NameRequests(pub Arc<Core>);
+pub struct NameRequests {
+    /// The service.
+    pub core: Arc<Core>,
+    /// Who may say where a request comes from.
+    pub proxies: TrustedProxies,
+}
 
 impl<E: Endpoint> Middleware<E> for NameRequests {
     type Output = Named<E>;
     fn transform(&self, inner: E) -> Named<E> {
         Named {
             inner,
-            core: Arc::clone(&self.0),
+            core: Arc::clone(&self.core),
+            proxies: self.proxies.clone(),
         }
     }
 }
@@ -35,6 +44,7 @@ impl<E: Endpoint> Middleware<E> for NameRequests {
 pub struct Named<E> {
     inner: E,
     core: Arc<Core>,
+    proxies: TrustedProxies,
 }
 
 /// A client's own id is taken when it can do no harm in a log line or a header.
@@ -51,6 +61,7 @@ impl<E: Endpoint> Endpoint for Named<E> {
             .filter(|id| is_sane(id))
             .map(str::to_owned);
         let id = given.unwrap_or_else(|| RequestId::make(self.core.clock.now(), &*self.core.entropy).to_string());
+        let network = self.proxies.client(&request).map(Network::of);
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         if method == Method::HEAD {
             request.extensions_mut().insert(WasHead);
@@ -74,7 +85,7 @@ impl<E: Endpoint> Endpoint for Named<E> {
             Ok(response)
         };
         REQUEST_ID
-            .scope(id.clone(), INSTANCE.scope(path, inner))
+            .scope(id.clone(), NETWORK.scope(network, INSTANCE.scope(path, inner)))
             .instrument(span)
             .await
     }

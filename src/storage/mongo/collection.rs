@@ -140,10 +140,11 @@ impl RawCollection {
         Ok(self.run(deadline, deleted).await?.deleted_count > 0)
     }
 
-    pub(super) async fn delete_many(&self, filter: Document) -> Result<(), StoreError> {
+    /// How many there were to remove.
+    pub(super) async fn delete_many(&self, filter: Document) -> Result<u64, StoreError> {
         let collection = self.collection.clone();
         let deleted = async move { collection.delete_many(filter).await };
-        self.run(self.deadline(), deleted).await.map(drop)
+        Ok(self.run(self.deadline(), deleted).await?.deleted_count)
     }
 
     /// The indexes that are there; none where the collection is not.

@@ -71,6 +71,6 @@ impl Heartbeats for HeartbeatCollection {
     async fn remove(&self, id: Option<&WorkerId>, before: Timestamp) -> Result<(), StoreError> {
         let mut any = vec![doc! { "at": { "$lt": before.as_millis() } }];
         any.extend(id.map(|id| doc! { "_id": id.as_str() }));
-        self.collection().delete_many(doc! { "$or": any }).await
+        self.collection().delete_many(doc! { "$or": any }).await.map(drop)
     }
 }

@@ -1,7 +1,11 @@
 //! Messages that are given up, and what an operator does with them.
 
 use crate::{
-    domain::{clock::Timestamp, ids::MessageId, message::DeliveryState},
+    domain::{
+        clock::Timestamp,
+        ids::MessageId,
+        message::{DeliveryState, MessageKind},
+    },
     storage::outbox::{Outbox, OutboxEntry},
 };
 
@@ -67,18 +71,18 @@ impl Outbox {
         is_dead && self.complete(id)
     }
 
-    /// Buries what can't be sent in time any more and nobody is sending; answers how many. Nobody else would: a worker
+    /// Buries what can't be sent in time any more and nobody is sending; answers which. Nobody else would: a worker
     /// leaves what is past its time alone.
-    pub fn bury_late(&mut self, now: Timestamp) -> usize {
+    pub fn bury_late(&mut self, now: Timestamp) -> Vec<(MessageId, MessageKind)> {
         let is_late = |entry: &OutboxEntry| {
             let is_held = entry.lease.is_some_and(|until| now < until);
             entry.state == DeliveryState::Pending && now >= entry.expires_at && !is_held
         };
-        let mut buried = 0;
-        for entry in self.entries.values_mut().filter(|entry| is_late(entry)) {
+        let mut buried = Vec::new();
+        for (id, entry) in self.entries.iter_mut().filter(|(_, entry)| is_late(entry)) {
             let reason = entry.reason.take();
             entry.bury(reason.as_deref().unwrap_or("its time was over before it could be sent"));
-            buried += 1;
+            buried.extend(id.parse().ok().map(|id| (id, entry.kind)));
         }
         self.settle();
         buried
@@ -121,10 +125,10 @@ mod tests {
     fn a_message_past_its_time_is_buried_and_not_handed_over_for_ever() {
         let mut outbox = outbox();
         let end = NOW.plus(MessageKind::Welcome.useful_for());
-        assert_eq!(outbox.bury_late(Timestamp::from_millis(end.as_millis() - 1)), 0);
+        assert_eq!(outbox.bury_late(Timestamp::from_millis(end.as_millis() - 1)), []);
         outbox.take(&id(1), Timestamp::from_millis(end.as_millis() - 1));
-        assert_eq!(outbox.bury_late(end), 0, "a worker has it");
-        assert_eq!(outbox.bury_late(end.plus(LEASE)), 1);
+        assert_eq!(outbox.bury_late(end), [], "a worker has it");
+        assert_eq!(outbox.bury_late(end.plus(LEASE)).len(), 1);
         assert_eq!(outbox.due(), Timestamp::NEVER);
         assert!(outbox.has_dead());
         let reasons: Vec<_> = outbox.dead().map(|(_, entry)| entry.reason.clone()).collect();

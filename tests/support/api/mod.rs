@@ -24,6 +24,6 @@ pub(crate) use person::{BROWSER, PASSWORD, Person, mobile, other};
 pub(crate) use raw::RawConnection;
 pub(crate) use redis::{Authority, RedisServer};
 pub(crate) use runner::{eventually, repeated, run, run_bare};
-pub(crate) use setup::Setup;
+pub(crate) use setup::{AuditTaker, Setup};
 pub(crate) use smtp::MailServer;
 pub(crate) use stores::StoreSet;

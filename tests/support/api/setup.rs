@@ -8,6 +8,7 @@ use sealgate::{
     crypto::{password_hasher::HashCost, system_entropy::SystemEntropy},
     domain::clock::{ManualClock, Timestamp},
     http::server::Limits,
+    service::audit::AuditLines,
     storage::Stores,
 };
 use tempfile::TempDir;
@@ -16,6 +17,16 @@ use super::{StoreSet, TestApp, logs};
 
 /// When every test begins.
 const BEGIN: Timestamp = Timestamp::from_millis(1_764_000_000_123);
+
+/// Who has the audit's lines.
+#[derive(Clone)]
+pub(crate) struct AuditTaker(pub(crate) Arc<dyn AuditLines>);
+
+impl std::fmt::Debug for AuditTaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuditTaker")
+    }
+}
 
 /// What a service is started with.
 #[derive(Clone, Debug)]
@@ -31,6 +42,10 @@ pub(crate) struct Setup {
     pub(crate) stores: StoreSet,
     /// With providers of mails and texts.
     pub(crate) patience: Duration,
+    /// With the audit's collector.
+    pub(crate) collector_patience: Duration,
+    /// Who has the audit's lines.
+    pub(crate) audit_lines: Option<AuditTaker>,
     /// How often jobs are done, beside what every test shortens.
     pub(crate) worker: fn(&mut WorkerConfig),
     folder: Arc<TempDir>,
@@ -51,6 +66,8 @@ impl Setup {
             given_stores: None,
             stores: stores.clone(),
             patience: Duration::from_secs(10),
+            collector_patience: Duration::from_secs(10),
+            audit_lines: None,
             worker: |_| (),
             folder: Arc::new(tempfile::tempdir().expect("a folder")),
         }
@@ -88,6 +105,10 @@ impl Setup {
         if let SmsConfig::Twilio(twilio) = &mut config.sms {
             twilio.patience = self.patience;
         }
+        if let Some(collector) = &mut config.audit.collector {
+            collector.patience = self.collector_patience;
+            collector.back_off = Duration::from_millis(20);
+        }
         config.worker.relay_period = Duration::from_millis(100);
         config.worker.poll_period = Duration::from_millis(40);
         config.worker.heartbeat_period = Duration::from_millis(200);
@@ -112,6 +133,7 @@ impl Setup {
             clock: Arc::clone(&self.clock) as Arc<_>,
             entropy: Arc::new(SystemEntropy),
             stores: self.given_stores.clone(),
+            audit_lines: self.audit_lines.clone().map(|taker| taker.0),
         };
         let server = Server::start(config, world, self.limits).await?;
         Ok(TestApp::new(self.clone(), server, outbox, kek_file, user_types))
