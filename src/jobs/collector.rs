@@ -153,7 +153,7 @@ impl Collector {
         }
         let [jitter] = make_bytes(&*core.entropy);
         let whole = self.config.back_off.saturating_mul(1 << waiting.0.min(16)).min(LONGEST);
-        let pause = whole - whole / 4 * u32::from(jitter) / 255;
+        let pause = whole.saturating_sub(whole / 4 * u32::from(jitter) / 255);
         *waiting = (waiting.0 + 1, Some(Instant::now() + pause));
     }
 }

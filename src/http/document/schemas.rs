@@ -55,7 +55,12 @@ impl Schemas {
     /// The same as a form: it has neither `null` nor objects. A schema of its own, so that generated clients can tell
     /// the two apart.
     pub fn finish_form(&mut self, name: &str) -> String {
-        let form = format!("{name}Form");
+        // What has no twin in JSON is itself the form.
+        let form = if OPEN.contains(&name) {
+            name.to_owned()
+        } else {
+            format!("{name}Form")
+        };
         let mut schema = self.0[name].clone();
         schema["title"] = form.clone().into();
         if let Some(properties) = schema["properties"].as_object_mut() {
