@@ -37,6 +37,7 @@ const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "mail_password_reset.txt",
     "pages/base.html",
     "pages/errors.html",
+    "pages/forget.html",
     "pages/home.html",
     "pages/icon.svg",
     "pages/mail.html",

@@ -45,7 +45,7 @@ impl<'a> ApiExtractor<'a> for SignedIn {
         let population = Population::of(request)?;
         let token = bearer(request).ok_or_else(missing_token)?;
         let (core, user_type) = (&population.core, &population.user_type);
-        let claims = read_token(core, user_type, token).map_err(Problem::from)?;
+        let claims = read_token(core, user_type, token).await.map_err(Problem::from)?;
         Identity::spend(request, &population, claims.account_id.as_str()).await?;
         let caller = find_caller(core, user_type, claims).await.map_err(Problem::from)?;
         let signed_in = Self { caller, population };

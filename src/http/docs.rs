@@ -16,11 +16,13 @@ use crate::{
     http::{
         accounts_api::AccountsApi,
         document::{finish, yaml::yaml},
+        forget_page_api::ForgetPageApi,
         per_user_type::{PerUserType, with_user_types},
         phone_api::PhoneApi,
         profile_api::ProfileApi,
         recovery_api::RecoveryApi,
         sessions_api::SessionsApi,
+        well_known_api::WellKnownApi,
     },
 };
 
@@ -56,6 +58,8 @@ type Apis = (
     PerUserType<ProfileApi>,
     PerUserType<PhoneApi>,
     PerUserType<RecoveryApi>,
+    PerUserType<ForgetPageApi>,
+    WellKnownApi,
 );
 
 type Service = OpenApiService<Apis, ()>;
@@ -67,6 +71,8 @@ fn service() -> Service {
         PerUserType(ProfileApi),
         PerUserType(PhoneApi),
         PerUserType(RecoveryApi),
+        PerUserType(ForgetPageApi),
+        WellKnownApi,
     );
     OpenApiService::new(apis, "Sealgate", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)

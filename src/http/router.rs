@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt as _, Response, Route};
+use poem::{Endpoint, EndpointExt as _, Response, Route, get};
 
 use crate::{
     config::{Config, environment::Environment},
@@ -17,6 +17,7 @@ use crate::{
         },
         pages::{self, Pages},
         server::Limits,
+        well_known_api::{self, PublicDocuments},
     },
     service::Core,
     templates::Templates,
@@ -39,6 +40,11 @@ pub fn build(
         .at("/favicon.ico", pages::icon());
     for user_type in user_types {
         route = route.nest_no_strip(format!("/{user_type}"), Arc::clone(&api));
+    }
+    let documents = PublicDocuments::new(config);
+    route = route.nest_no_strip(well_known_api::PREFIX, Arc::clone(&api).after(well_known_api::open));
+    for (path, user_type) in documents.beside_the_path() {
+        route = route.at(path, get(well_known_api::metadata_of(&documents, &user_type)));
     }
     if config.http.docs {
         route = docs::mount(route, user_types);
@@ -67,6 +73,7 @@ pub fn build(
                 .collect(),
         ))
         .data(pages.clone())
+        .data(documents)
         .data(Arc::clone(&core))
         .with(LimitBodies { patience: limits.body })
         .with(Problems {

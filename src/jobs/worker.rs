@@ -11,7 +11,7 @@ use crate::{
     jobs::{
         deliver::Deliverer,
         queue::WorkQueue,
-        schedule::{beat, every, filter_round, is_ours, relay_round, sweep_round},
+        schedule::{beat, every, filter_round, is_ours, keys_round, relay_round, sweep_round},
     },
 };
 
@@ -65,6 +65,17 @@ pub async fn run(
             async move {
                 if is_ours(&deliverer, "filter", config.filter_period).await {
                     filter_round(&deliverer).await;
+                }
+            }
+        }));
+    }
+    {
+        let deliverer = Arc::clone(&deliverer);
+        periodic.spawn(every(config.keys_period, stop.clone(), move || {
+            let deliverer = Arc::clone(&deliverer);
+            async move {
+                if is_ours(&deliverer, "keys", config.keys_period).await {
+                    keys_round(&deliverer).await;
                 }
             }
         }));

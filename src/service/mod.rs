@@ -35,6 +35,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;
 pub mod sweep;
+pub mod token_keys;
 pub mod update_profile;
 pub mod vault;
 

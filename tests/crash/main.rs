@@ -13,6 +13,7 @@ mod cuts;
 mod damage;
 mod erasure;
 mod faults;
+mod keys;
 mod ports;
 mod process;
 mod races;

@@ -4,6 +4,7 @@ pub mod phone;
 pub mod profile;
 pub mod recovery;
 pub mod token;
+pub mod well_known;
 
 use poem_openapi::Object;
 use zeroize::Zeroizing;

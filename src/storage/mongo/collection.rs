@@ -126,13 +126,6 @@ impl RawCollection {
         }
     }
 
-    /// Whether a document fulfilled the condition and is changed.
-    pub(super) async fn update_one(&self, filter: Document, update: Document) -> Result<bool, StoreError> {
-        let collection = self.collection.clone();
-        let updated = async move { collection.update_one(filter, update).await };
-        Ok(self.run(self.deadline(), updated).await?.matched_count > 0)
-    }
-
     /// Whether there was one to remove.
     pub(super) async fn delete_one(&self, filter: Document, deadline: Deadline) -> Result<bool, StoreError> {
         let collection = self.collection.clone();

@@ -31,6 +31,8 @@ pub(crate) struct Setup {
     pub(crate) stores: StoreSet,
     /// With providers of mails and texts.
     pub(crate) patience: Duration,
+    /// How often the keys are read again.
+    pub(crate) reread: Duration,
     /// How often jobs are done, beside what every test shortens.
     pub(crate) worker: fn(&mut WorkerConfig),
     folder: Arc<TempDir>,
@@ -51,6 +53,7 @@ impl Setup {
             given_stores: None,
             stores: stores.clone(),
             patience: Duration::from_secs(10),
+            reread: Duration::from_secs(30),
             worker: |_| (),
             folder: Arc::new(tempfile::tempdir().expect("a folder")),
         }
@@ -88,10 +91,12 @@ impl Setup {
         if let SmsConfig::Twilio(twilio) = &mut config.sms {
             twilio.patience = self.patience;
         }
+        config.tokens.reread = self.reread;
         config.worker.relay_period = Duration::from_millis(100);
         config.worker.poll_period = Duration::from_millis(40);
         config.worker.heartbeat_period = Duration::from_millis(200);
         config.worker.filter_period = Duration::from_millis(200);
+        config.worker.keys_period = Duration::from_millis(200);
         if let Some(production) = &mut config.stores.production {
             production.redis.filter.freshness = Duration::from_millis(60);
         }
