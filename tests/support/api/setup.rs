@@ -35,7 +35,8 @@ pub(crate) struct Setup {
     pub(crate) reread: Duration,
     /// How often jobs are done, beside what every test shortens.
     pub(crate) worker: fn(&mut WorkerConfig),
-    folder: Arc<TempDir>,
+    /// Kept for as long as anybody has it.
+    pub(crate) folder: Arc<TempDir>,
 }
 
 impl Setup {
