@@ -16,18 +16,17 @@ use std::{
 use anyhow::Context as _;
 use tokio::{sync::mpsc::Receiver, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use crate::{
     app::adapters::{Filter, Opened},
-    config::{Config, environment::Environment, sms::SmsConfig, tokens::TokenMethod},
+    config::{Config, environment::Environment, sms::SmsConfig},
     crypto::{
         kek::KekProvider,
         kek_file::{self, KekFileError},
         keyring::SharedKeyring,
         password_hasher::PasswordHasher,
         system_entropy::SystemEntropy,
-        token_signer::{SigningMethod, TokenSigner},
+        token_signer::TokenSigner,
     },
     domain::{
         clock::{Clock, SystemClock},
@@ -37,7 +36,13 @@ use crate::{
         collector::Collector, deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::WorkQueue,
         schedule::every, sms::Sms, smtp::Smtp, twilio::Twilio, worker,
     },
-    service::{Core, UserTypeSettings, audit::AuditLines, email_filter::LookupTimes, keyring, vault::Vault},
+    service::{
+        Core, UserTypeSettings,
+        audit::AuditLines,
+        email_filter::LookupTimes,
+        keyring::{self, KeyReader},
+        vault::Vault,
+    },
     storage::{Stores, outbox::MessageRef},
     templates::Templates,
 };
@@ -102,7 +107,8 @@ pub struct Foundation {
     pub misconfiguration: Option<String>,
     /// What could be safer, with its mend.
     pub warning: Option<String>,
-    keks: Arc<dyn KekProvider>,
+    /// How often the keys are read again.
+    reread: Duration,
     handed: Receiver<MessageRef>,
     filter: Filter,
     opened: Opened,
@@ -114,19 +120,19 @@ impl Foundation {
         let opened = Opened::open(config, world.stores).await?;
         let (stores, shared) = (opened.stores(), opened.shared());
         let keks = open_keks(config, &stores, &*world.clock).await?;
-        let ring = keyring::establish(&stores, &*keks, &config.user_types.order, &*world.clock).await?;
+        let (user_types_in_order, tokens) = (&config.user_types.order, &config.tokens);
+        let ring = keyring::establish(&stores, &*keks, user_types_in_order, tokens.algorithm, &*world.clock).await?;
         let filter = opened.filter(config, &ring, Arc::clone(&world.entropy))?;
         let ring = SharedKeyring::new(ring);
         let passwords = config.passwords;
         let hasher = PasswordHasher::new(ring.clone(), passwords.cost, passwords.pool, passwords.queue);
-        let method = match &config.tokens.method {
-            TokenMethod::EdDsa => SigningMethod::EdDsa,
-            TokenMethod::Hs256(secret) => SigningMethod::Hs256(Zeroizing::new(secret.expose().as_bytes().to_vec())),
-        };
+        let public_url = config.http.public_url.as_str();
+        let signer = TokenSigner::new(ring.clone(), tokens.method.clone(), tokens.also.clone(), public_url);
         let (channel, handed) = hand_over::bounded();
         let core = Arc::new(Core {
             vault: Vault::new(Arc::clone(&keks), Arc::clone(&stores.deks)),
-            signer: TokenSigner::new(ring.clone(), method, config.http.public_url.as_str()),
+            keys: KeyReader::new(keks),
+            signer,
             keyring: ring,
             hasher,
             clock: world.clock,
@@ -147,7 +153,8 @@ impl Foundation {
         let queue = opened.queue(config).await?;
         let misconfiguration = opened.misconfiguration().await?;
         let warning = opened.warning().await?;
-        for problem in misconfiguration.iter().chain(&warning) {
+        let waiting = keyring::waits_for_rotation(&core.signer, &tokens.method, tokens.algorithm);
+        for problem in misconfiguration.iter().chain(&warning).chain(&waiting) {
             tracing::warn!("{problem}");
         }
         Ok(Self {
@@ -155,7 +162,7 @@ impl Foundation {
             queue,
             misconfiguration,
             warning,
-            keks,
+            reread: tokens.reread,
             handed,
             filter,
             opened,
@@ -194,13 +201,12 @@ impl Foundation {
 
     /// Starts what every process does beside its work: keys read again, messages handed over.
     fn background(self, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> Opened {
-        let (core, keks) = (Arc::clone(&self.core), self.keks);
-        tasks.spawn(every(keyring::REREAD, stop.clone(), move || {
-            let (core, keks) = (Arc::clone(&core), Arc::clone(&keks));
+        let core = Arc::clone(&self.core);
+        tasks.spawn(every(self.reread, stop.clone(), move || {
+            let core = Arc::clone(&core);
             async move {
-                match keyring::read(&core.stores, &*keks).await {
-                    Ok(ring) => core.keyring.replace(ring),
-                    Err(error) => tracing::warn!(%error, "the keys could not be read again; the known ones serve on"),
+                if let Err(error) = core.keys.reread(&core).await {
+                    tracing::warn!(%error, "the keys could not be read again; the known ones serve on");
                 }
             }
         }));

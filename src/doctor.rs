@@ -7,6 +7,7 @@ use crate::{
     app::{Foundation, World, examine_indexes},
     config::{Config, sms::SmsConfig},
     domain::user_type::UserType,
+    service::keyring::waits_for_rotation,
     templates::Templates,
 };
 
@@ -77,6 +78,9 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         }
         let warning = foundation.warning.clone();
         findings.extend(warning.map(|problem| Finding::warning("database", problem)));
+        let (signer, tokens) = (&foundation.core.signer, &config.tokens);
+        let waits = waits_for_rotation(signer, &tokens.method, tokens.algorithm);
+        findings.extend(waits.map(|problem| Finding::warning("keys of tokens", problem)));
         findings.extend(examine_providers(config, foundation).await);
     }
     if config.mail.smtp.is_none() || matches!(config.sms, SmsConfig::Directory) {

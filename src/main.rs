@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use commands::keys::KeysCommand;
 use sealgate::{
     app::{Server, World},
     config::{Config, ConfigProblem, Source, environment::Environment},
@@ -60,19 +61,9 @@ enum Command {
     /// Administrators
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
-    /// Key-encryption keys
+    /// The key file, and the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysCommand),
-}
-
-#[derive(Subcommand)]
-enum KeysCommand {
-    /// Make the key file; one that is there is left as it is, and that is a failure
-    New {
-        /// One that is there is no failure
-        #[arg(long)]
-        if_missing: bool,
-    },
 }
 
 fn main() -> ExitCode {
@@ -137,19 +128,8 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Migrate { dry_run } => block_on(commands::migrate::run(&config, *dry_run))?,
         Command::Audit(command) => return block_on(commands::audit::run(&config, command)),
         Command::Admin(command) => block_on(commands::admin::run(&config, command))?,
-        Command::Keys(KeysCommand::New { if_missing }) => {
-            let path = &config.stores.kek_file;
-            if *if_missing && path.exists() {
-                writeln!(io::stdout(), "The key file at {} is left as it is.", path.display())?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            sealgate::app::make_key_file(&config)?;
-            writeln!(
-                io::stdout(),
-                "The key file is at {}. Keep a copy apart from the data.",
-                path.display()
-            )?;
-        }
+        Command::Keys(KeysCommand::New { if_missing }) => return commands::keys::make_file(&config, *if_missing),
+        Command::Keys(command) => block_on(commands::keys::run(&config, command))?,
     }
     Ok(ExitCode::SUCCESS)
 }

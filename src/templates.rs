@@ -44,6 +44,7 @@ const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "pages/base.html",
     "pages/end_session.html",
     "pages/errors.html",
+    "pages/forget.html",
     "pages/home.html",
     "pages/icon.svg",
     "pages/mail.html",

@@ -3,5 +3,6 @@
 pub(crate) mod admin;
 pub(crate) mod audit;
 pub(crate) mod filter;
+pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod outbox;

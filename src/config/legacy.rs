@@ -37,9 +37,13 @@ pub fn notices(source: &Source) -> Vec<String> {
     if source
         .get("JWT_ALGORITHM")
         .is_none_or(|algorithm| algorithm.trim() != "HS256")
+        && source.get("JWT_ALSO_VERIFY").is_none()
         && (source.get("JWT_SECRET").is_some() || source.get("JWT_SECRET_KEY").is_some())
     {
-        notices.push("JWT_SECRET is not used unless JWT_ALGORITHM=HS256: tokens are signed with EdDSA".to_owned());
+        notices.push(
+            "JWT_SECRET is not used: JWT_ALGORITHM=HS256 signs with it, JWT_ALSO_VERIFY=HS256 verifies with it"
+                .to_owned(),
+        );
     }
     notices
 }

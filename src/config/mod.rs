@@ -12,6 +12,7 @@ pub mod legacy;
 pub mod logs;
 pub mod mail;
 pub mod passwords;
+pub mod public_documents;
 pub mod sms;
 pub mod source;
 pub mod stores;
@@ -39,6 +40,8 @@ pub struct Config {
     pub tokens: tokens::TokensConfig,
     /// Cost of a password hash and how many run at once.
     pub passwords: passwords::PasswordsConfig,
+    /// Under `/.well-known`.
+    pub public_documents: public_documents::PublicDocumentsConfig,
     /// Mails.
     pub mail: mail::MailConfig,
     /// Texts.
@@ -63,6 +66,7 @@ impl Config {
         let user_types = user_types::UserTypesConfig::read(&mut reader);
         let tokens = tokens::TokensConfig::read(&mut reader);
         let passwords = passwords::PasswordsConfig::read(&mut reader);
+        let public_documents = public_documents::PublicDocumentsConfig::read(&mut reader);
         let mail = mail::MailConfig::read(&mut reader, &stores, environment);
         let sms = sms::SmsConfig::read(&mut reader, environment, &http.public_url);
         let audit = audit::AuditConfig::read(&mut reader, environment);
@@ -90,6 +94,7 @@ impl Config {
             user_types,
             tokens,
             passwords,
+            public_documents,
             mail,
             sms,
             worker,
@@ -224,7 +229,10 @@ mod tests {
             ("DATABASE_URL", "y"),
         ])
         .expect("valid");
-        assert!(matches!(config.tokens.method, tokens::TokenMethod::Hs256(_)));
+        assert!(matches!(
+            config.tokens.method,
+            crate::crypto::token_signer::SigningMethod::Hs256(_)
+        ));
         assert_eq!(config.http.public_url.as_str(), "https://id.example.com/");
         assert_eq!(config.notices.len(), 2);
     }

@@ -19,6 +19,8 @@ pub struct WorkerConfig {
     pub sweep_period: Duration,
     /// How often the e-mail filter is looked at.
     pub filter_period: Duration,
+    /// How often it is seen whether a key has to move on.
+    pub keys_period: Duration,
     /// For how long finished jobs are kept in Redis: long enough to be looked at.
     pub keep_finished: Duration,
     /// How often the audit is looked at for what no checkpoint names.
@@ -38,6 +40,7 @@ impl Default for WorkerConfig {
             heartbeat_period: Duration::from_secs(10),
             sweep_period: Duration::from_mins(1),
             filter_period: Duration::from_secs(5),
+            keys_period: Duration::from_secs(10),
             keep_finished: Duration::from_mins(10),
             checkpoint_period: Duration::from_secs(10),
             collector_period: Duration::from_secs(5),

@@ -1,13 +1,17 @@
 //! `tests/vectors/frozen.json` for this layer's tests: one vector per format, computed by a program that shares no code
 //! with this one. A test that fails against it says that stored data, or tokens in people's hands, would be lost.
 
+use std::sync::Arc;
+
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::{
     crypto::{
+        key_pair::KeyPair,
         keyring::{KeyState, KeyUse, Keyring, RootKey, SharedKeyring},
+        rsa_pem,
         token_signer::{SigningMethod, TokenSigner},
     },
     domain::{ids::AccountId, user_type::UserType},
@@ -58,21 +62,37 @@ pub(in crate::crypto) fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
 }
 
-/// Both kinds of signer with the keys of a vector.
-pub(in crate::crypto) fn frozen_signers(vector: &Value) -> [(&'static str, TokenSigner); 2] {
-    let mut keyring = Keyring::default();
-    let pair = RootKey {
-        version: 1,
-        state: KeyState::Active,
-        material: Zeroizing::new(bytes(&vector["eddsa"]["pkcs8"])),
+/// Every kind of signer with the keys of the vectors.
+pub(in crate::crypto) fn frozen_signers(frozen: &Value) -> [(&'static str, TokenSigner); 5] {
+    let signer = |method, pkcs8: &Value| {
+        let mut keyring = Keyring::default();
+        let pair = RootKey {
+            version: 1,
+            state: KeyState::Active,
+            material: Zeroizing::new(bytes(pkcs8)),
+        };
+        keyring.insert(KeyUse::Token, pair);
+        TokenSigner::new(
+            SharedKeyring::new(keyring),
+            method,
+            Vec::new(),
+            "https://id.example.com",
+        )
     };
-    keyring.insert(KeyUse::Token, pair);
-    let keyring = SharedKeyring::new(keyring);
-    let secret = Zeroizing::new(bytes(&vector["hs256"]["secret"]));
-    [("eddsa", SigningMethod::EdDsa), ("hs256", SigningMethod::Hs256(secret))].map(|(name, method)| {
-        let signer = TokenSigner::new(keyring.clone(), method, "https://id.example.com");
-        (name, signer)
-    })
+    let (tokens, pairs) = (&frozen["access_token"], &frozen["access_token_pairs"]);
+    let eddsa = &tokens["eddsa"]["pkcs8"];
+    let secret = SigningMethod::hs256(&bytes(&tokens["hs256"]["secret"]));
+    let [es256, rs256] = ["es256", "rs256"].map(|name| &pairs[name]["pkcs8"]);
+    let of_ring = |pkcs8| signer(SigningMethod::Keyring, pkcs8);
+    let configured: KeyPair = rsa_pem::private_key(text(&frozen["rsa_pem"]["pkcs1"])).expect("a key");
+    [
+        ("eddsa", of_ring(eddsa)),
+        ("hs256", signer(secret, eddsa)),
+        ("es256", of_ring(es256)),
+        ("rs256", of_ring(rs256)),
+        // The same key, configured.
+        ("rs256", signer(SigningMethod::Rs256(Arc::new(configured)), rs256)),
+    ]
 }
 
 /// What a token says, in whatever order.

@@ -9,14 +9,13 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use aws_lc_rs::{
-    encoding::{AsDer as _, Pkcs8V1Der},
-    signature::Ed25519KeyPair,
-};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{crypto::system_entropy, domain::user_type::UserType};
+use crate::{
+    crypto::{key_pair::KeyPair, public_key::PairAlgorithm, system_entropy},
+    domain::user_type::UserType,
+};
 
 /// What a root key is for. One key, one use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +30,7 @@ pub enum KeyUse {
     Mac,
     /// Refresh tokens: their tags and successors.
     Refresh,
-    /// Access tokens: an Ed25519 key pair (PKCS #8).
+    /// Access tokens and receipts: a [key pair](crate::crypto::key_pair) (PKCS #8), which says its algorithm by itself.
     Token,
     /// Addresses in requests.
     Request,
@@ -107,17 +106,14 @@ impl KeyUse {
     /// Fresh key material: 32 random bytes, or a key pair where the use signs.
     #[must_use]
     pub fn make_material(&self) -> Zeroizing<Vec<u8>> {
+        self.make_material_for(PairAlgorithm::EdDsa)
+    }
+
+    /// The same, with the algorithm of a key pair.
+    #[must_use]
+    pub fn make_material_for(&self, algorithm: PairAlgorithm) -> Zeroizing<Vec<u8>> {
         match self {
-            Self::Token => {
-                #[expect(
-                    clippy::expect_used,
-                    reason = "fails only when the operating system gives no randomness"
-                )]
-                let pair = Ed25519KeyPair::generate().expect("a key pair");
-                #[expect(clippy::expect_used, reason = "a generated pair always has its PKCS #8 form")]
-                let der: Pkcs8V1Der<'_> = pair.as_der().expect("PKCS #8");
-                Zeroizing::new(der.as_ref().to_vec())
-            }
+            Self::Token => KeyPair::make_pkcs8(algorithm),
             _ => Zeroizing::new(system_entropy::make_key().to_vec()),
         }
     }
@@ -133,8 +129,21 @@ pub enum KeyState {
     Active,
     /// Reads only. An index key is still written beside the active one, or uniqueness would have a gap.
     VerifyOnly,
-    /// Neither; kept until nothing names it.
+    /// Neither; kept until nothing names it. Of a key pair the public half alone is kept.
     Retired,
+}
+
+impl KeyState {
+    /// As it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::VerifyOnly => "verify_only",
+            Self::Retired => "retired",
+        }
+    }
 }
 
 /// One version of a root key.

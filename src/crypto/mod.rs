@@ -7,6 +7,7 @@
 //! root key, never a second meaning for an existing one, and a domain-separation constant of the form
 //! `sealgate/<use>/v1`.
 
+mod access_claims;
 mod argon2id;
 pub mod audit_chain;
 pub mod blind_index;
@@ -21,11 +22,14 @@ mod frozen;
 mod hash_memory;
 pub mod kek;
 pub mod kek_file;
+pub mod key_pair;
 pub mod keyring;
 pub mod password_hasher;
+pub mod public_key;
 pub mod receipt;
 pub mod record_mac;
 pub mod refresh_token;
+pub mod rsa_pem;
 pub mod sealed;
 pub mod session_link;
 pub mod session_mac;

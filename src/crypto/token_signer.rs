@@ -3,75 +3,37 @@
 //! Refused, whatever else is right: any algorithm but the key's own, any `typ` but `at+jwt`, a missing claim, another
 //! user type's issuer or audience, more than 4 KiB. Headers that point to keys (`jku`, `jwk`, `x5u`, `x5c`) are not
 //! read (RFC 8725 section 3.10). Times are judged by the caller's clock, with 30 s leeway.
+//!
+//! Which keys there are is [`signing_keys`](crate::crypto::signing_keys)' matter.
 
 use std::{collections::HashSet, time::Duration};
 
-use jsonwebtoken::{Header, Validation};
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::{Algorithm, Header, Validation};
+use serde::Serialize;
 
 use crate::{
     crypto::{
+        access_claims::Claims,
         keyring::{KeyUse, MissingKey, SharedKeyring},
+        public_key::{Jwk, PairAlgorithm, PublicKey},
         signing_keys::{SigningKey, SigningKeys},
         verified_tokens::{Verified, VerifiedTokens},
     },
-    domain::{
-        account::Role,
-        clock::Timestamp,
-        ids::{AccountId, SessionId, TokenId},
-        session::AuthenticationMethod,
-        token::AccessToken,
-        user_type::UserType,
-    },
+    domain::{clock::Timestamp, token::AccessToken, user_type::UserType},
+};
+
+pub use crate::crypto::{
+    access_claims::{AccessClaims, CLIENT_ID},
+    signing_keys::{SigningMethod, VerifyingKey},
 };
 
 const TYPE: &str = "at+jwt";
-const LEEWAY: Duration = Duration::from_secs(30);
+/// By how much clocks may differ.
+pub const LEEWAY: Duration = Duration::from_secs(30);
 const LONGEST: usize = 4096;
-/// `client_id`: there is one client, whoever signs in here.
-pub const CLIENT_ID: &str = "sealgate";
-
-/// What an access token says. No personal data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessClaims {
-    /// The population.
-    pub user_type: UserType,
-    /// `sub`.
-    pub account_id: AccountId,
-    /// `sid`.
-    pub session_id: SessionId,
-    /// `jti`.
-    pub token_id: TokenId,
-    /// `iat`.
-    pub issued_at: Timestamp,
-    /// `exp`.
-    pub expires_at: Timestamp,
-    /// `auth_time`: when the person last proved who they are.
-    pub authenticated_at: Timestamp,
-    /// `amr`.
-    pub methods: Vec<AuthenticationMethod>,
-    /// `role`.
-    pub role: Role,
-}
-
-/// The claims as they stand in the token.
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    aud: String,
-    sub: AccountId,
-    client_id: String,
-    iat: i64,
-    exp: i64,
-    jti: TokenId,
-    sid: SessionId,
-    auth_time: i64,
-    amr: Vec<AuthenticationMethod>,
-    ut: UserType,
-    role: Role,
-}
-
+/// A thumbprint: SHA-256 in base64url.
+const THUMBPRINT: usize = 43;
 /// Why a token is refused. Never told to the client, who learns `invalid_token` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -81,14 +43,9 @@ pub enum TokenError {
     /// Was one of ours.
     #[error("the access token has expired")]
     Expired,
-}
-
-/// Which algorithm signs.
-pub enum SigningMethod {
-    /// Ed25519, with the key pair of the keyring. The default.
-    EdDsa,
-    /// HMAC-SHA-256 with a shared secret, for services that verify with it already.
-    Hs256(Zeroizing<Vec<u8>>),
+    /// Names a key as ours are named, that is none of those known here: another server may have made it a moment ago.
+    #[error("the access token names a key that is not known")]
+    UnknownKey,
 }
 
 /// Signs and verifies the access tokens of every user type.
@@ -99,11 +56,12 @@ pub struct TokenSigner {
 }
 
 impl TokenSigner {
-    /// `issuer_base` is the service's public URL; each user type's issuer and audience are that URL and its name.
+    /// `issuer_base` is the service's public URL; each user type's issuer and audience are that URL and its name. The keys
+    /// of `also` verify beside those of the keyring and of `method`.
     #[must_use]
-    pub fn new(keyring: SharedKeyring, method: SigningMethod, issuer_base: &str) -> Self {
+    pub fn new(keyring: SharedKeyring, method: SigningMethod, also: Vec<VerifyingKey>, issuer_base: &str) -> Self {
         Self {
-            keys: SigningKeys::new(keyring, method),
+            keys: SigningKeys::new(keyring, method, also),
             verified: VerifiedTokens::new(),
             issuer_base: issuer_base.trim_end_matches('/').to_owned(),
         }
@@ -117,21 +75,7 @@ impl TokenSigner {
 
     /// Signs an access token.
     pub fn sign(&self, claims: &AccessClaims) -> Result<AccessToken, MissingKey> {
-        let issuer = self.issuer(&claims.user_type);
-        let body = Claims {
-            aud: issuer.clone(),
-            iss: issuer,
-            sub: claims.account_id.clone(),
-            client_id: CLIENT_ID.to_owned(),
-            iat: claims.issued_at.as_secs(),
-            exp: claims.expires_at.as_secs(),
-            jti: claims.token_id.clone(),
-            sid: claims.session_id.clone(),
-            auth_time: claims.authenticated_at.as_secs(),
-            amr: claims.methods.clone(),
-            ut: claims.user_type.clone(),
-            role: claims.role,
-        };
+        let body = Claims::new(self.issuer(&claims.user_type), claims);
         self.encode(TYPE, &body).map(AccessToken::new)
     }
 
@@ -139,11 +83,33 @@ impl TokenSigner {
     pub(in crate::crypto) fn encode(&self, typ: &str, body: &impl Serialize) -> Result<String, MissingKey> {
         let keys = self.keys.current();
         let missing = || MissingKey(KeyUse::Token.name());
-        let key = keys.iter().find(|key| key.is_active).ok_or_else(missing)?;
+        let key = keys.iter().find(|key| key.is_active()).ok_or_else(missing)?;
         let mut header = Header::new(key.algorithm);
         header.typ = Some(typ.to_owned());
         header.kid = Some(key.kid.clone());
-        jsonwebtoken::encode(&header, body, &key.encoding).map_err(|_| missing())
+        let mut text = part(&header).ok_or_else(missing)?;
+        text.push('.');
+        text.push_str(&part(body).ok_or_else(missing)?);
+        let signature = key.sign(text.as_bytes()).ok_or_else(missing)?;
+        text.push('.');
+        BASE64URL_NOPAD.encode_append(&signature, &mut text);
+        Ok(text)
+    }
+
+    /// The public keys that verify, for other services: those that sign soon and signed before among them, no secret.
+    #[must_use]
+    pub fn published(&self) -> Vec<Jwk> {
+        let keys = self.keys.current();
+        let public = keys.iter().filter_map(|key| key.public.as_ref());
+        public.map(PublicKey::to_jwk).collect()
+    }
+
+    /// What the key pair that signs signs with; `None` where a secret does.
+    #[must_use]
+    pub fn signs_with(&self) -> Option<PairAlgorithm> {
+        let keys = self.keys.current();
+        let key = keys.iter().find(|key| key.is_active())?;
+        key.public.as_ref()?.algorithm()
     }
 
     /// Verifies a token that claims to be of `user_type`.
@@ -184,7 +150,14 @@ impl TokenSigner {
             return Err(TokenError::Invalid);
         }
         let kid = header.kid.ok_or(TokenError::Invalid)?;
-        let key = keys.iter().find(|key| key.kid == kid).ok_or(TokenError::Invalid)?;
+        let Some(key) = keys.iter().find(|key| key.kid == kid) else {
+            let may_be_ours = header.alg != Algorithm::HS256 && kid.len() == THUMBPRINT;
+            return Err(if may_be_ours {
+                TokenError::UnknownKey
+            } else {
+                TokenError::Invalid
+            });
+        };
 
         let issuer = self.issuer(user_type);
         let mut rules = Validation::new(key.algorithm);
@@ -195,36 +168,30 @@ impl TokenSigner {
         let claims = jsonwebtoken::decode::<Claims>(text, &key.decoding, &rules)
             .map_err(|_| TokenError::Invalid)?
             .claims;
-        let claims = AccessClaims {
-            user_type: claims.ut,
-            account_id: claims.sub,
-            session_id: claims.sid,
-            token_id: claims.jti,
-            issued_at: seconds(claims.iat),
-            expires_at: seconds(claims.exp),
-            authenticated_at: seconds(claims.auth_time),
-            methods: claims.amr,
-            role: claims.role,
-        };
+        let claims = claims.into_access().ok_or(TokenError::Invalid)?;
         Ok((claims, kid))
     }
 }
 
-fn seconds(seconds: i64) -> Timestamp {
-    Timestamp::from_millis(seconds.saturating_mul(1000))
+fn part(part: &impl Serialize) -> Option<String> {
+    Some(BASE64URL_NOPAD.encode(&serde_json::to_vec(part).ok()?))
 }
 
 #[cfg(test)]
 mod tests {
-    use data_encoding::BASE64URL_NOPAD;
-
     use super::*;
     use crate::{
         crypto::{
             frozen::{Frozen, assert_says, frozen_signers, text},
+            key_pair::KeyPair,
             keyring::{KeyState, Keyring, RootKey},
         },
-        domain::entropy::Entropy,
+        domain::{
+            account::Role,
+            entropy::Entropy,
+            ids::{SessionId, TokenId},
+            session::AuthenticationMethod,
+        },
     };
 
     struct Fixed;
@@ -254,21 +221,33 @@ mod tests {
         }
     }
 
-    fn ring() -> SharedKeyring {
+    fn ring_of(algorithm: PairAlgorithm) -> SharedKeyring {
         let mut keyring = Keyring::default();
         let key = RootKey {
             version: 1,
             state: KeyState::Active,
-            material: KeyUse::Token.make_material(),
+            material: KeyPair::make_pkcs8(algorithm),
         };
         keyring.insert(KeyUse::Token, key);
         SharedKeyring::new(keyring)
     }
 
-    fn signers() -> [TokenSigner; 2] {
-        let secret = Zeroizing::new(vec![9; 32]);
-        [SigningMethod::EdDsa, SigningMethod::Hs256(secret)]
-            .map(|method| TokenSigner::new(ring(), method, "https://id.example.com/"))
+    fn ring() -> SharedKeyring {
+        ring_of(PairAlgorithm::EdDsa)
+    }
+
+    fn signer(ring: SharedKeyring, method: SigningMethod) -> TokenSigner {
+        TokenSigner::new(ring, method, Vec::new(), "https://id.example.com/")
+    }
+
+    fn signers() -> [TokenSigner; 4] {
+        let of_ring = |algorithm| signer(ring_of(algorithm), SigningMethod::Keyring);
+        [
+            of_ring(PairAlgorithm::EdDsa),
+            signer(ring(), SigningMethod::hs256(&[9; 32])),
+            of_ring(PairAlgorithm::Es256),
+            of_ring(PairAlgorithm::Rs256),
+        ]
     }
 
     #[test]
@@ -285,12 +264,27 @@ mod tests {
             ],
             ..claims()
         };
-        for (name, signer) in frozen_signers(vector) {
-            let token = text(&vector[name]["token"]);
+        for (name, signer) in frozen_signers(&frozen) {
+            let vector = if vector[name].is_null() {
+                &frozen["access_token_pairs"][name]
+            } else {
+                &vector[name]
+            };
+            let token = text(&vector["token"]);
             let verified = signer.verify(&user_type("User1"), token, NOW);
             assert_eq!(verified.as_ref(), Ok(&expected), "{name}");
             let fresh = signer.sign(&expected).expect("key");
-            assert_says(fresh.expose(), &vector[name]["header"], &vector["claims"]);
+            assert_says(fresh.expose(), &vector["header"], &frozen["access_token"]["claims"]);
+            let published = serde_json::to_value(signer.published()).expect("JSON");
+            // A shared secret is never published; the keyring's pair beside it is.
+            let [key] = published.as_array().expect("a list").as_slice() else {
+                panic!("one key: {published}");
+            };
+            if name == "hs256" {
+                assert_eq!(key["alg"], "EdDSA");
+            } else {
+                assert_eq!(*key, frozen["public_keys"][name]["jwk"], "{name}");
+            }
         }
     }
 
@@ -320,7 +314,7 @@ mod tests {
     #[test]
     fn a_remembered_token_goes_with_its_key() {
         let ring = ring();
-        let signer = TokenSigner::new(ring.clone(), SigningMethod::EdDsa, "https://id.example.com");
+        let signer = signer(ring.clone(), SigningMethod::Keyring);
         let verdict = |token: &str, name: &str| signer.verify(&user_type(name), token, NOW);
         let token = signer.sign(&claims()).expect("key");
         let [first, again] = [(); 2].map(|()| verdict(token.expose(), "User1"));
@@ -347,22 +341,25 @@ mod tests {
         ring.replace(ring_of(KeyState::VerifyOnly, material.clone()));
         assert_eq!(verdict(token.expose(), "User1"), Ok(claims()), "overlap");
         ring.replace(ring_of(KeyState::Retired, material));
-        assert_eq!(verdict(token.expose(), "User1"), Err(TokenError::Invalid), "retired");
+        assert_eq!(verdict(token.expose(), "User1"), Err(TokenError::UnknownKey), "retired");
         ring.replace(ring_of(KeyState::Active, KeyUse::Token.make_material()));
-        assert_eq!(verdict(token.expose(), "User1"), Err(TokenError::Invalid), "replaced");
+        assert_eq!(
+            verdict(token.expose(), "User1"),
+            Err(TokenError::UnknownKey),
+            "replaced"
+        );
     }
 
     #[test]
     fn a_token_of_another_key_algorithm_or_type_is_refused() {
-        let [eddsa, hs256] = signers();
+        let [eddsa, hs256, es256, rs256] = signers();
         let verdict = |token: &str| eddsa.verify(&user_type("User1"), token, NOW);
         let foreign = hs256.sign(&claims()).expect("key");
         assert_eq!(verdict(foreign.expose()), Err(TokenError::Invalid));
-        let elsewhere = TokenSigner::new(ring(), SigningMethod::EdDsa, "https://id.example.com");
-        assert_eq!(
-            verdict(elsewhere.sign(&claims()).expect("key").expose()),
-            Err(TokenError::Invalid)
-        );
+        for elsewhere in [es256, rs256, signer(ring(), SigningMethod::Keyring)] {
+            let foreign = elsewhere.sign(&claims()).expect("key");
+            assert_eq!(verdict(foreign.expose()), Err(TokenError::UnknownKey));
+        }
 
         let genuine = eddsa.sign(&claims()).expect("key");
         let [header, body, signature]: [&str; 3] = genuine

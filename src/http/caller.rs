@@ -45,7 +45,7 @@ impl<'a> ApiExtractor<'a> for SignedIn {
         let population = Population::of(request)?;
         let token = bearer(request).ok_or_else(missing_token)?;
         let (core, user_type) = (&population.core, &population.user_type);
-        let claims = match read_token(core, user_type, token) {
+        let claims = match read_token(core, user_type, token).await {
             Ok(claims) => claims,
             Err(refused) => {
                 note_if_forged(core, user_type, token).await;

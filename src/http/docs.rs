@@ -17,6 +17,7 @@ use crate::{
         accounts_api::AccountsApi,
         credentials_api::CredentialsApi,
         document::{finish, yaml::yaml},
+        forget_page_api::ForgetPageApi,
         hooks_api::HooksApi,
         per_user_type::{PerUserType, with_user_types},
         phone_api::PhoneApi,
@@ -24,6 +25,7 @@ use crate::{
         recovery_api::RecoveryApi,
         session_list_api::SessionListApi,
         sessions_api::SessionsApi,
+        well_known_api::WellKnownApi,
     },
 };
 
@@ -62,6 +64,8 @@ type Apis = (
     PerUserType<PhoneApi>,
     PerUserType<RecoveryApi>,
     HooksApi,
+    PerUserType<ForgetPageApi>,
+    WellKnownApi,
 );
 
 type Service = OpenApiService<Apis, ()>;
@@ -76,6 +80,8 @@ fn service() -> Service {
         PerUserType(PhoneApi),
         PerUserType(RecoveryApi),
         HooksApi,
+        PerUserType(ForgetPageApi),
+        WellKnownApi,
     );
     OpenApiService::new(apis, "Sealgate", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)

@@ -38,6 +38,9 @@ enum AskedResponse {
     /// The same for every address, known or not.
     #[oai(status = 202)]
     Accepted(Json<Message>),
+    /// The same as a page.
+    #[oai(status = 202)]
+    Page(Html<String>),
 }
 
 /// A page for a person, a message for a program.
@@ -59,10 +62,11 @@ impl RecoveryApi {
     #[oai(path = "/forget_password", method = "post", operation_id = "forget_password")]
     async fn forget_password(
         &self,
+        request: &Request,
         population: Population,
         body: Body<Address>,
     ) -> Result<AskedResponse, Refused<BODY>> {
-        Ok(ask(&population, &body.0.0).await?)
+        Ok(ask(request, &population, &body.0.0).await?)
     }
 
     /// Ask for a new password (GET)
@@ -76,13 +80,14 @@ impl RecoveryApi {
     )]
     async fn forget_password_get(
         &self,
+        request: &Request,
         population: Population,
         /// The address, known or not.
         email: Query<Option<String>>,
     ) -> Result<AskedResponse, Refused<{ codes([ErrorCode::ValidationFailed]) }>> {
         let email =
             Email::parse(email.0.as_deref().unwrap_or_default()).map_err(|refusal| invalid("email", &refusal))?;
-        Ok(ask(&population, &email).await?)
+        Ok(ask(request, &population, &email).await?)
     }
 
     /// The form for a new password
@@ -155,7 +160,7 @@ impl RecoveryApi {
     }
 }
 
-async fn ask(population: &Population, email: &Email) -> Result<AskedResponse, Problem> {
+async fn ask(request: &Request, population: &Population, email: &Email) -> Result<AskedResponse, Problem> {
     let quota = population.core.quota(&population.user_type, Limit::ResetLinks);
     let route = "/forget_password of an address";
     let spent = spend(
@@ -168,9 +173,17 @@ async fn ask(population: &Population, email: &Email) -> Result<AskedResponse, Pr
     .await?;
     allowed(quota, spent)?;
     forget_password(&population.core, &population.user_type, email).await?;
-    Ok(AskedResponse::Accepted(Json(Message {
-        message: "If this address has an account, a mail is on its way.".to_owned(),
-    })))
+    let message = "If this address has an account, a mail is on its way.";
+    match request.data::<Pages>() {
+        Some(pages) if prefers_html(request) => Ok(AskedResponse::Page(Html(pages.success(
+            &population.user_type,
+            "Look into your mailbox",
+            message,
+        )?))),
+        _ => Ok(AskedResponse::Accepted(Json(Message {
+            message: message.to_owned(),
+        }))),
+    }
 }
 
 fn invalid(field: &str, refusal: &dyn crate::domain::private::Refusal) -> Problem {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt as _, Response, Route};
+use poem::{Endpoint, EndpointExt as _, Response, Route, get};
 
 use crate::{
     config::{Config, environment::Environment, sms::SmsConfig},
@@ -19,6 +19,7 @@ use crate::{
         },
         pages::{self, Pages},
         server::Limits,
+        well_known_api::{self, PublicDocuments},
     },
     service::Core,
     templates::Templates,
@@ -51,6 +52,11 @@ pub fn build(
         Some(hook) => route.nest_no_strip("/hooks", hooked.data(Arc::new(hook))),
         None => route.nest_no_strip("/hooks", hooked),
     };
+    let documents = PublicDocuments::new(config);
+    route = route.nest_no_strip(well_known_api::PREFIX, Arc::clone(&api).after(well_known_api::open));
+    for (path, user_type) in documents.beside_the_path() {
+        route = route.at(path, get(well_known_api::metadata_of(&documents, &user_type)));
+    }
     if config.http.docs {
         route = docs::mount(route, user_types);
     }
@@ -73,6 +79,7 @@ pub fn build(
     route
         .data(proxies.clone())
         .data(pages.clone())
+        .data(documents)
         .data(Arc::clone(&core))
         .with(LimitBodies { patience: limits.body })
         .with(Problems {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::ids::WorkerId,
     jobs::{deliver::Deliverer, queue::JobQueue, relay::relay, sms::Sms},
-    service::{Failure, email_filter, sweep::sweep},
+    service::{Failure, email_filter, sweep::sweep, token_keys},
     storage::{
         SCHEMA,
         heartbeats::{HeartbeatRecord, ServiceHealth},
@@ -52,6 +52,30 @@ pub async fn relay_round(deliverer: &Deliverer, queue: &(impl JobQueue + ?Sized)
 pub async fn filter_round(deliverer: &Deliverer) {
     if let Err(error) = email_filter::maintain(&deliverer.core).await {
         tracing::warn!(%error, "the e-mail filter was not looked at; addresses are looked up instead");
+    }
+}
+
+/// The steps of keys that are due.
+pub async fn keys_round(deliverer: &Deliverer) {
+    let core = &deliverer.core;
+    let steps = match token_keys::advance(core).await {
+        Ok(steps) => steps,
+        Err(error) => {
+            tracing::warn!(%error, "the keys of tokens were not looked at; those that are there serve on");
+            return;
+        }
+    };
+    for step in &steps {
+        tracing::info!(
+            version = step.version,
+            state = step.to.as_str(),
+            "a key of tokens has moved on"
+        );
+    }
+    if !steps.is_empty()
+        && let Err(error) = core.keys.reread(core).await
+    {
+        tracing::warn!(%error, "the keys could not be read again; the known ones serve on");
     }
 }
 

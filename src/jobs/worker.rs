@@ -12,7 +12,7 @@ use crate::{
         audit,
         deliver::Deliverer,
         queue::WorkQueue,
-        schedule::{beat, every, filter_round, is_ours, relay_round, sweep_round},
+        schedule::{beat, every, filter_round, is_ours, keys_round, relay_round, sweep_round},
     },
 };
 
@@ -71,6 +71,17 @@ pub async fn run(
         }));
     }
     audit::start(&deliverer, config, &stop, &mut periodic);
+    {
+        let deliverer = Arc::clone(&deliverer);
+        periodic.spawn(every(config.keys_period, stop.clone(), move || {
+            let deliverer = Arc::clone(&deliverer);
+            async move {
+                if is_ours(&deliverer, "keys", config.keys_period).await {
+                    keys_round(&deliverer).await;
+                }
+            }
+        }));
+    }
     tracing::info!(worker = %worker, "worker started");
     let result = queue
         .work(worker.as_str(), config.poll_period, deliverer, stop.clone())

@@ -67,13 +67,18 @@ impl From<TokenError> for AuthenticateError {
 
 /// Verifies an access token and everything behind it.
 pub async fn authenticate(core: &Core, user_type: &UserType, token: &str) -> Result<Caller, AuthenticateError> {
-    let claims = read_token(core, user_type, token)?;
+    let claims = read_token(core, user_type, token).await?;
     find_caller(core, user_type, claims).await
 }
 
-/// The first half: what the token says by itself. Asks no store.
-pub fn read_token(core: &Core, user_type: &UserType, token: &str) -> Result<AccessClaims, AuthenticateError> {
-    Ok(core.signer.verify(user_type, token, core.clock.now())?)
+/// The first half: what the token says by itself. Asks no store, but for the keys where it names an unknown one.
+pub async fn read_token(core: &Core, user_type: &UserType, token: &str) -> Result<AccessClaims, AuthenticateError> {
+    let verify = || core.signer.verify(user_type, token, core.clock.now());
+    let verified = match verify() {
+        Err(TokenError::UnknownKey) if core.keys.reread_for_unknown(core).await.map_err(Failure::from)? => verify(),
+        verified => verified,
+    };
+    Ok(verified?)
 }
 
 /// Notes a token that is none of ours, or altered. One that is merely over is everyday business.
@@ -117,7 +122,7 @@ pub async fn find_caller(core: &Core, user_type: &UserType, claims: AccessClaims
 
 /// The same for somebody else's service, which needs no account: where servers share Redis, one round trip to it.
 pub async fn verify_token(core: &Core, user_type: &UserType, token: &str) -> Result<AccessClaims, AuthenticateError> {
-    let claims = match read_token(core, user_type, token) {
+    let claims = match read_token(core, user_type, token).await {
         Ok(claims) => claims,
         Err(refused) => {
             note_if_forged(core, user_type, token).await;

@@ -13,7 +13,7 @@ use crate::{
         session::SessionPolicy,
         user_type::UserType,
     },
-    service::{audit::AuditLines, email_filter::LookupTimes, vault::Vault},
+    service::{audit::AuditLines, email_filter::LookupTimes, keyring::KeyReader, vault::Vault},
     storage::{
         Probe, Stores, email_filter::EmailFilter, idempotency::Idempotency, leases::Leases, limits::Limits,
         outbox::HandOver, revocations::Revocations, throttle::Throttle,
@@ -41,6 +41,8 @@ pub struct Core {
     pub stores: Stores,
     /// Root keys.
     pub keyring: SharedKeyring,
+    /// Reads them again.
+    pub keys: KeyReader,
     /// Data keys.
     pub vault: Vault,
     /// Passwords.

@@ -1,23 +1,96 @@
 //! The root keys' life in a process: made once, while there is nothing they could be missing for, and read again by
-//! period, so that a key that another process made is known before it is needed.
+//! period, so that a key that another process made is known before it is needed; and when a token names one that is not
+//! known, so that one that had to be made in a hurry is known too.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
     crypto::{
         kek::{KekError, KekProvider},
-        keyring::{KeyState, KeyUse, Keyring, RootKey},
+        keyring::{KeyState, KeyUse, Keyring, MissingKey, RootKey},
+        public_key::PairAlgorithm,
         system_entropy::SystemEntropy,
+        token_signer::{SigningMethod, TokenSigner},
     },
     domain::{
         audit::{AuditEvent, Details, Outcome},
         clock::Clock,
         user_type::UserType,
     },
-    service::{audit::Happened, failure::Failure},
-    storage::{Inserted, Stores, keyring::KeyringRecord},
+    service::{audit::Happened, core::Core, failure::Failure},
+    storage::{Inserted, StoreError, Stores, keyring::KeyringRecord},
 };
 
 /// How often every process reads the keys again.
-pub const REREAD: std::time::Duration = std::time::Duration::from_secs(30);
+pub const REREAD: Duration = Duration::from_secs(30);
+/// At most so often are the keys read because of an unknown one: whoever makes up names makes no read of each.
+pub const PAUSE: Duration = Duration::from_secs(1);
+
+/// Reads the keys again, one reader at a time: what was read first is never put in the place of what was read later.
+pub struct KeyReader {
+    keks: Arc<dyn KekProvider>,
+    last: Mutex<Option<Reading>>,
+}
+
+/// The last one.
+#[derive(Clone, Copy)]
+struct Reading {
+    began: Instant,
+    ended: Instant,
+    is_good: bool,
+}
+
+impl KeyReader {
+    /// Over this provider.
+    #[must_use]
+    pub fn new(keks: Arc<dyn KekProvider>) -> Self {
+        Self {
+            keks,
+            last: Mutex::default(),
+        }
+    }
+
+    /// What wraps root keys.
+    pub(in crate::service) fn keks(&self) -> &dyn KekProvider {
+        &*self.keks
+    }
+
+    /// Reads them.
+    pub async fn reread(&self, core: &Core) -> Result<(), KeyringError> {
+        let mut last = self.last.lock().await;
+        self.read(core, &mut last).await
+    }
+
+    /// Reads them, unless that was done, or failed, a moment ago. Whether they are now those of after the call.
+    pub async fn reread_for_unknown(&self, core: &Core) -> Result<bool, KeyringError> {
+        let asked = Instant::now();
+        let mut last = self.last.lock().await;
+        match *last {
+            Some(reading) if !reading.is_good && reading.ended.elapsed() < PAUSE => {
+                let says = "the keys could not be read a moment ago".to_owned();
+                Err(Failure::from(StoreError::Unavailable(says)).into())
+            }
+            // Somebody else's reading began after this was asked.
+            Some(reading) if reading.began >= asked => Ok(true),
+            Some(reading) if reading.ended.elapsed() < PAUSE => Ok(false),
+            _ => self.read(core, &mut last).await.map(|()| true),
+        }
+    }
+
+    async fn read(&self, core: &Core, last: &mut Option<Reading>) -> Result<(), KeyringError> {
+        let began = Instant::now();
+        let ring = read(&core.stores, self.keks()).await;
+        *last = Some(Reading {
+            began,
+            ended: Instant::now(),
+            is_good: ring.is_ok(),
+        });
+        core.keyring.replace(ring?);
+        Ok(())
+    }
+}
 
 /// Why there is no usable keyring. Each is a refusal to start, never a reason to make new keys by itself.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +109,23 @@ pub enum KeyringError {
     Failure(#[from] Failure),
 }
 
-/// Reads the root keys, making those that are missing if there is no account yet.
+impl From<KeyringError> for Failure {
+    fn from(error: KeyringError) -> Self {
+        match error {
+            KeyringError::Missing(key_use) => Self::MissingKey(MissingKey(key_use)),
+            KeyringError::Kek(error) => Self::Kek(error),
+            KeyringError::Failure(failure) => failure,
+        }
+    }
+}
+
+/// Reads the root keys, making those that are missing if there is no account yet, the one that signs tokens for
+/// `algorithm`.
 pub async fn establish(
     stores: &Stores,
     keks: &dyn KekProvider,
     user_types: &[UserType],
+    algorithm: PairAlgorithm,
     clock: &dyn Clock,
 ) -> Result<Keyring, KeyringError> {
     let mut keyring = read(stores, keks).await?;
@@ -58,7 +143,7 @@ pub async fn establish(
         if !may_make_all && !is_needed_by_nothing(stores, &key_use).await? {
             return Err(KeyringError::Missing(key_use.name()));
         }
-        let wrapped = keks.wrap(&key_use.make_material()).await?;
+        let wrapped = keks.wrap(&key_use.make_material_for(algorithm)).await?;
         let record = KeyringRecord::new(&key_use, 1, KeyState::Active, wrapped, clock.now());
         // Whoever loses the race reads what the winner made.
         if stores.keyring.insert(&record).await.map_err(Failure::from)? == Inserted::Stored {
@@ -105,6 +190,18 @@ pub async fn read(stores: &Stores, keks: &dyn KekProvider) -> Result<Keyring, Ke
         );
     }
     Ok(keyring)
+}
+
+/// What an operator has to be told where keys are to be made for another algorithm than the one that signs: a server that
+/// began with a key of its own would sign what others can't verify.
+#[must_use]
+pub fn waits_for_rotation(signer: &TokenSigner, method: &SigningMethod, algorithm: PairAlgorithm) -> Option<String> {
+    let signs = signer.signs_with()?;
+    (matches!(method, SigningMethod::Keyring) && signs != algorithm).then(|| {
+        format!(
+            "JWT_ALGORITHM is {algorithm}, and tokens are signed with {signs} until `sealgate keys rotate --use token`"
+        )
+    })
 }
 
 async fn is_needed_by_nothing(stores: &Stores, key_use: &KeyUse) -> Result<bool, KeyringError> {

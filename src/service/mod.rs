@@ -43,6 +43,7 @@ pub mod sign_in;
 pub mod sign_out;
 pub mod sweep;
 pub mod throttle;
+pub mod token_keys;
 pub mod twilio_status;
 pub mod update_profile;
 pub mod vault;

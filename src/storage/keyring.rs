@@ -30,6 +30,12 @@ pub struct KeyringRecord {
     pub wrapped: WrappedKey,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Since when it stands where it does; since it was made, where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Taken out by an operator, as one that others may have: nothing that it signed proves anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
     /// Shape of the record.
     pub schema: u16,
 }
@@ -46,7 +52,25 @@ impl KeyringRecord {
             state,
             wrapped,
             created_at: now,
+            since: None,
+            removed: false,
             schema: crate::storage::SCHEMA,
+        }
+    }
+
+    /// Since when it stands where it does.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.since.unwrap_or(self.created_at)
+    }
+
+    /// The same, in another state from `now` on.
+    #[must_use]
+    pub fn moved(&self, state: KeyState, now: Timestamp) -> Self {
+        Self {
+            state,
+            since: Some(now),
+            ..self.clone()
         }
     }
 }
@@ -58,6 +82,7 @@ pub trait KeyringStore: Send + Sync + 'static {
     async fn insert(&self, record: &KeyringRecord) -> Result<Inserted, StoreError>;
     /// Every version of every key.
     async fn list(&self) -> Result<Vec<KeyringRecord>, StoreError>;
-    /// Moves a version from one state to the next; `false` when it was not in the state that was expected.
-    async fn advance(&self, id: &str, expected: KeyState, next: KeyState) -> Result<bool, StoreError>;
+    /// Stores `record` in the place of the one with its id; `false`, and nothing stored, when that is not there, or not in
+    /// the state that was expected.
+    async fn replace(&self, expected: KeyState, record: &KeyringRecord) -> Result<bool, StoreError>;
 }

@@ -1,5 +1,7 @@
 //! Root keys: made once, read by all, moved on step by step.
 
+use std::time::Duration;
+
 use sealgate::{
     crypto::keyring::KeyState::{Active, Pending, Retired, VerifyOnly},
     storage::{Inserted, Unique, keyring::KeyringRecord},
@@ -7,7 +9,7 @@ use sealgate::{
 
 use crate::{
     harness::{World, at_once, count},
-    records::root_key,
+    records::{NOW, root_key},
 };
 
 pub(crate) async fn of_fifty_that_make_a_version_one_wins(world: World) {
@@ -54,33 +56,47 @@ pub(crate) async fn every_version_is_listed_as_it_was(world: World) {
 pub(crate) async fn a_version_moves_on_from_the_expected_state_only(world: World) {
     let record = root_key(1, Pending);
     world.stores.keyring.insert(&record).await.expect("answers");
-    let advance = async |expected, next| {
-        let advanced = world.stores.keyring.advance(&record.id, expected, next).await;
-        advanced.expect("answers")
+    let replace = async |expected, record: &KeyringRecord| {
+        let replaced = world.stores.keyring.replace(expected, record).await;
+        replaced.expect("answers")
     };
-    assert!(!advance(Active, VerifyOnly).await);
-    assert!(advance(Pending, Active).await);
-    assert!(!advance(Pending, Active).await);
-    let missing = world.stores.keyring.advance("mac/9", Pending, Active).await;
-    assert!(!missing.expect("answers"));
-    let moved = KeyringRecord {
-        state: Active,
-        ..record
+    let (active, later) = (record.moved(Active, NOW), record.moved(VerifyOnly, NOW));
+    assert!(!replace(Active, &later).await);
+    assert!(replace(Pending, &active).await);
+    assert!(!replace(Pending, &later).await);
+    let missing = KeyringRecord {
+        id: "mac/9".into(),
+        version: 9,
+        ..active.clone()
     };
-    assert_eq!(world.other.keyring.list().await.expect("answers"), [moved]);
+    assert!(!replace(Pending, &missing).await);
+    assert!(!replace(Active, &missing).await);
+    assert_eq!(world.other.keyring.list().await.expect("answers"), [active]);
+}
+
+/// What is kept of a retired version is other material, under the same id.
+pub(crate) async fn a_version_is_replaced_whole(world: World) {
+    let record = root_key(1, VerifyOnly);
+    world.stores.keyring.insert(&record).await.expect("answers");
+    let retired = KeyringRecord {
+        wrapped: root_key(2, Retired).wrapped,
+        removed: true,
+        ..record.moved(Retired, NOW.plus(Duration::from_mins(1)))
+    };
+    assert_ne!(retired.wrapped, record.wrapped);
+    let replaced = world.stores.keyring.replace(VerifyOnly, &retired).await;
+    assert!(replaced.expect("answers"));
+    assert_eq!(world.other.keyring.list().await.expect("answers"), [retired]);
 }
 
 pub(crate) async fn of_fifty_that_move_a_version_on_one_does(world: World) {
-    world
-        .stores
-        .keyring
-        .insert(&root_key(1, Pending))
-        .await
-        .expect("answers");
-    let advanced = at_once(50, |n| {
-        let stores = world.by_turns(n);
-        async move { stores.keyring.advance("mac/1", Pending, Active).await.expect("answers") }
+    let record = root_key(1, Pending);
+    world.stores.keyring.insert(&record).await.expect("answers");
+    let active = record.moved(Active, NOW);
+    let replaced = at_once(50, |n| {
+        let (stores, active) = (world.by_turns(n), active.clone());
+        async move { stores.keyring.replace(Pending, &active).await.expect("answers") }
     })
     .await;
-    assert_eq!(count(&advanced, &true), 1);
+    assert_eq!(count(&replaced, &true), 1);
 }

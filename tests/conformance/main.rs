@@ -112,6 +112,7 @@ conformance! {
         of_fifty_that_make_a_version_one_wins
         every_version_is_listed_as_it_was
         a_version_moves_on_from_the_expected_state_only
+        a_version_is_replaced_whole
         of_fifty_that_move_a_version_on_one_does
     }
     sessions {

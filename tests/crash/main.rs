@@ -16,6 +16,7 @@ mod damage;
 mod enumeration;
 mod erasure;
 mod faults;
+mod keys;
 mod ports;
 mod process;
 mod races;

@@ -235,9 +235,9 @@ impl KeyringStore for Faulty<dyn KeyringStore> {
         self.faults.read(self.inner.list()).await
     }
 
-    async fn advance(&self, id: &str, expected: KeyState, next: KeyState) -> Result<bool, StoreError> {
+    async fn replace(&self, expected: KeyState, record: &KeyringRecord) -> Result<bool, StoreError> {
         self.faults
-            .write("keyring.advance".to_owned(), self.inner.advance(id, expected, next))
+            .write("keyring.replace".to_owned(), self.inner.replace(expected, record))
             .await
     }
 }

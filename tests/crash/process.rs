@@ -31,7 +31,7 @@ use sealgate::{
     service::{
         Core, Failure, UserTypeSettings,
         confirm::{ConfirmError, Confirmed, confirm},
-        keyring::establish,
+        keyring::{KeyReader, establish},
         register::{RegisterError, register},
         sessions::TokenPair,
         sign_in::{SignIn, SignInError, sign_in},
@@ -70,7 +70,7 @@ impl Installation {
         let path = &config.stores.kek_file;
         kek_file::make(path, clock.now()).expect("a key file");
         let keks: Arc<dyn KekProvider> = Arc::new(kek_file::read(path).expect("a key"));
-        let keyring = establish(stores, &*keks, &config.user_types.order, clock).await;
+        let keyring = establish(stores, &*keks, &config.user_types.order, config.tokens.algorithm, clock).await;
         let keyring = SharedKeyring::new(keyring.expect("keys"));
         let cheap = HashCost {
             memory_kib: 64,
@@ -105,7 +105,13 @@ impl Process {
         let (hand_over, _) = hand_over::bounded();
         let core = Arc::new(Core {
             vault: Vault::new(Arc::clone(&installation.keks), Arc::clone(&stores.deks)),
-            signer: TokenSigner::new(keyring.clone(), SigningMethod::EdDsa, config.http.public_url.as_str()),
+            keys: KeyReader::new(Arc::clone(&installation.keks)),
+            signer: TokenSigner::new(
+                keyring.clone(),
+                SigningMethod::Keyring,
+                Vec::new(),
+                config.http.public_url.as_str(),
+            ),
             keyring: keyring.clone(),
             hasher: installation.hasher.clone(),
             clock,

@@ -29,6 +29,7 @@ mod edge;
 mod email_filter;
 mod faults;
 mod health;
+mod keys;
 mod logging;
 mod operator;
 mod starting;

@@ -116,7 +116,12 @@ const LAYERS: &[Layer] = &[
             "config",
             "domain",
             "crypto::password_hasher::HashCost",
+            // Keys that are configured: each is checked where it is read.
+            "crypto::key_pair::KeyPair",
+            "crypto::public_key",
+            "crypto::rsa_pem",
             "crypto::token_signer::SigningMethod",
+            "crypto::token_signer::VerifyingKey",
         ],
         never: &[],
     },

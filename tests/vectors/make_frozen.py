@@ -21,6 +21,7 @@ import struct
 import sys
 
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -288,10 +289,10 @@ def compact(header: dict, claims: dict, sign) -> str:
     return text + "." + b64url(sign(text.encode()))
 
 
-def access_token() -> dict:
+def access_claims() -> dict:
     issuer = "https://id.example.com/" + USER_TYPE
     seconds = MILLIS // 1000
-    claims = {
+    return {
         "iss": issuer,
         "aud": issuer,
         "sub": ACCOUNT,
@@ -305,11 +306,15 @@ def access_token() -> dict:
         "ut": USER_TYPE,
         "role": "user",
     }
+
+
+def access_token() -> dict:
+    claims = access_claims()
     return {"issuer_base": "https://id.example.com", "claims": claims} | signed("at+jwt", claims)
 
 
-def receipt() -> dict:
-    claims = {
+def receipt_claims() -> dict:
+    return {
         "iss": "https://id.example.com/" + USER_TYPE,
         "sub": ACCOUNT,
         "ut": USER_TYPE,
@@ -317,6 +322,10 @@ def receipt() -> dict:
         "erased": "account",
         "keys": ["1", "2"],
     }
+
+
+def receipt() -> dict:
+    claims = receipt_claims()
     return {"claims": claims} | signed("erasure-receipt+jwt", claims)
 
 
@@ -432,6 +441,126 @@ def audit() -> dict:
             }
         )
     return {"key": k.hex(), "key_version": version, "entries": entries, "links": links}
+def is_prime(number: int) -> bool:
+    """Miller-Rabin to forty fixed bases: good for numbers that nobody chose to deceive it."""
+    odd, twos = number - 1, 0
+    while odd % 2 == 0:
+        odd, twos = odd // 2, twos + 1
+    for base in range(2, 42):
+        power = pow(base, odd, number)
+        if power in (1, number - 1):
+            continue
+        for _ in range(twos - 1):
+            power = power * power % number
+            if power == number - 1:
+                break
+        else:
+            return False
+    return True
+
+
+def prime(name: str, bits: int) -> int:
+    """The first prime after a number that the name decides, with both highest bits set."""
+    data = b"".join(key(f"{name} {part}") for part in range(bits // 256))
+    number = int.from_bytes(data, "big") | 3 << (bits - 2) | 1
+    while number % 65537 == 1 or not is_prime(number):
+        number += 2
+    return number
+
+
+def rsa_key(name: str, bits: int) -> rsa.RSAPrivateKey:
+    p, q = prime(name + " p", bits // 2), prime(name + " q", bits // 2)
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(65537, p * q)
+    )
+    return numbers.private_key()
+
+
+def integer(number: int, length: int | None = None) -> str:
+    return b64url(number.to_bytes(length or (number.bit_length() + 7) // 8, "big"))
+
+
+def pairs() -> dict:
+    """Each pair, its public key with the members that RFC 7638 names, and what signs with it."""
+    ed25519 = Ed25519PrivateKey.from_private_bytes(key("ed25519"))
+    raw = serialization.Encoding.Raw, serialization.PublicFormat.Raw
+    point = {"crv": "Ed25519", "kty": "OKP", "x": b64url(ed25519.public_key().public_bytes(*raw))}
+
+    p256 = ec.derive_private_key(int.from_bytes(key("p256"), "big"), ec.SECP256R1())
+    numbers = p256.public_key().public_numbers()
+    curve = {"crv": "P-256", "kty": "EC", "x": integer(numbers.x, 32), "y": integer(numbers.y, 32)}
+
+    def es256(text: bytes) -> bytes:
+        r, s = utils.decode_dss_signature(p256.sign(text, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    rsa_pair = rsa_key("rsa", 2048)
+    public = rsa_pair.public_key().public_numbers()
+    modulus = {"e": integer(public.e), "kty": "RSA", "n": integer(public.n)}
+
+    def rs256(text: bytes) -> bytes:
+        return rsa_pair.sign(text, padding.PKCS1v15(), hashes.SHA256())
+
+    return {
+        "eddsa": ("EdDSA", ed25519, point, ed25519.sign),
+        "es256": ("ES256", p256, curve, es256),
+        "rs256": ("RS256", rsa_pair, modulus, rs256),
+    }
+
+
+def canonical(jwk: dict) -> str:
+    return json.dumps(jwk, separators=(",", ":"), sort_keys=True)
+
+
+def thumbprint(jwk: dict) -> str:
+    return b64url(hashlib.sha256(canonical(jwk).encode()).digest())
+
+
+def public_keys() -> dict:
+    """What is kept of a retired pair, and what is published of one that verifies."""
+    return {
+        name: {
+            "retired": canonical(jwk),
+            "jwk": {"kid": thumbprint(jwk), "use": "sig", "alg": alg} | jwk,
+        }
+        for name, (alg, _, jwk, _) in pairs().items()
+    }
+
+
+def signed_by_pairs(typ: str, claims: dict) -> dict:
+    """With the algorithms that came later."""
+    tokens = {}
+    for name, (alg, pair, jwk, sign) in pairs().items():
+        if name == "eddsa":
+            continue
+        header = {"typ": typ, "alg": alg, "kid": thumbprint(jwk)}
+        pkcs8 = pair.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        tokens[name] = {"pkcs8": pkcs8.hex(), "header": header, "token": compact(header, claims, sign)}
+    return tokens
+
+
+def rsa_pem() -> dict:
+    """The RSA pair as openssl writes it, and one that is too weak."""
+
+    def private(pair: rsa.RSAPrivateKey, form: serialization.PrivateFormat) -> str:
+        return pair.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+
+    def public(pair: rsa.RSAPrivateKey, form: serialization.PublicFormat) -> str:
+        return pair.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
+
+    pair, weak, other = pairs()["rs256"][1], rsa_key("weak rsa", 1024), rsa_key("other rsa", 2048)
+    return {
+        "pkcs8": private(pair, serialization.PrivateFormat.PKCS8),
+        "pkcs1": private(pair, serialization.PrivateFormat.TraditionalOpenSSL),
+        "public": public(pair, serialization.PublicFormat.SubjectPublicKeyInfo),
+        "public_pkcs1": public(pair, serialization.PublicFormat.PKCS1),
+        "weak": private(weak, serialization.PrivateFormat.PKCS8),
+        "weak_public": public(weak, serialization.PublicFormat.SubjectPublicKeyInfo),
+        "other_public": public(other, serialization.PublicFormat.SubjectPublicKeyInfo),
+    }
 
 
 def frozen() -> dict:
@@ -489,6 +618,10 @@ def frozen() -> dict:
         "session_link": session_link(),
         "session": session(),
         "audit": audit(),
+        "access_token_pairs": signed_by_pairs("at+jwt", access_claims()),
+        "receipt_pairs": signed_by_pairs("erasure-receipt+jwt", receipt_claims()),
+        "public_keys": public_keys(),
+        "rsa_pem": rsa_pem(),
     }
 
 

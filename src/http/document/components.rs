@@ -101,6 +101,9 @@ pub fn headers() -> Value {
             "The quota, and over how many seconds it counts.",
             "\"default\";q=5;w=60".into(),
         ),
+        "Cache-Control": header("For how long it may be kept.", "public, max-age=60".into()),
+        "Access-Control-Allow-Origin": header("Any page may read it.", "*".into()),
+        "Location": header("Where to go.", "https://id.example.com/User1/forget_password_form".into()),
         "Retry-After": header("Seconds to wait before the next try.", 12.into()),
         "WWW-Authenticate": header(
             "How to authenticate (RFC 6750 section 3, RFC 9470).",

@@ -163,11 +163,57 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
             "The same for every address, known or not.",
             message("If this address has an account, a mail is on its way."),
         ),
-        "reset_password_form" => ("The page with the form.", PAGE.into()),
+        "reset_password_form" | "forget_password_form" => ("The page with the form.", PAGE.into()),
+        "jwks" | "issuers" | "issuer_metadata" | "security_txt" | "change_password_page" => return public(operation),
         "reset_password" => (
             "The password is set; a program is told so, a person gets a page.",
             message("Your new password is set. Everybody who was signed in has been signed out."),
         ),
+        _ => return None,
+    })
+}
+
+/// Public documents.
+fn public(operation: &str) -> Option<(&'static str, Value)> {
+    const JWKS: &str = "https://id.example.com/.well-known/jwks.json";
+    Some(match operation {
+        "jwks" => (
+            "The keys.",
+            json!({
+                "keys": [{
+                    "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+                    "use": "sig",
+                    "alg": "EdDSA",
+                    "kty": "OKP",
+                    "crv": "Ed25519",
+                    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                }],
+            }),
+        ),
+        "issuers" => (
+            "The issuers.",
+            json!({
+                "authorization_servers": ["https://id.example.com/User1", "https://id.example.com/User2"],
+                "jwks_uri": JWKS,
+            }),
+        ),
+        "issuer_metadata" => (
+            "The issuer of that user type.",
+            json!({
+                "issuer": "https://id.example.com/User1",
+                "token_endpoint": "https://id.example.com/User1/login",
+                "jwks_uri": JWKS,
+                "response_types_supported": [],
+                "grant_types_supported": ["password"],
+                "token_endpoint_auth_methods_supported": ["none"],
+                "service_documentation": "https://id.example.com/docs",
+            }),
+        ),
+        "security_txt" => (
+            "The document.",
+            "Contact: mailto:security@example.com\nExpires: 2027-06-30T00:00:00Z\n".into(),
+        ),
+        "change_password_page" => ("The page is there.", Value::Null),
         _ => return None,
     })
 }
@@ -263,6 +309,7 @@ pub fn parameter(name: &str) -> Option<&'static str> {
         "id" => SESSION_ID,
         "message_id" => "msg_06gvr51mvlsmn414vkm4i9n4u4",
         "X-Twilio-Signature" => "RSOYDt4T1cUTdK1PDd93/VVr8B8=",
+        "user_type" => "User1",
         _ => return None,
     })
 }

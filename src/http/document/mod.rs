@@ -17,6 +17,7 @@ use crate::http::{
     error_code::ErrorCode,
     middleware::errors::is_link_route,
     problem::{PROBLEM_JSON, Problem},
+    well_known_api::PREFIX,
 };
 
 const HTML: &str = "text/html";
@@ -73,7 +74,7 @@ fn finish_operation(path: &str, operation: &mut Value, schemas: &mut Schemas, an
         }
     }
     for (status, response) in members(&mut operation["responses"]) {
-        if status.starts_with('2') {
+        if status.starts_with(['2', '3']) {
             finish_answer(name, response, schemas);
             let links = examples::links(name);
             if !links.is_empty() {
@@ -85,7 +86,7 @@ fn finish_operation(path: &str, operation: &mut Value, schemas: &mut Schemas, an
         } else {
             answered.extend(finish_refusal(path, response).into_iter().map(ErrorCode::as_str));
         }
-        let names = header_names(status, response);
+        let names = header_names(path, status, response);
         response["headers"] = names
             .into_iter()
             .map(|name| (name.to_owned(), reference("headers", name)))
@@ -148,8 +149,10 @@ fn finish_answer(name: &str, response: &mut Value, schemas: &mut Schemas) {
         return;
     };
     response["description"] = description.into();
-    let content = std::mem::take(&mut response["content"]);
-    let Value::Object(content) = content else { return };
+    // A redirect has none.
+    let Some(Value::Object(content)) = response.as_object_mut().and_then(|members| members.remove("content")) else {
+        return;
+    };
     // Charsets are a matter of course, and generators stumble over them.
     for (media_type, mut media) in content {
         let essence = media_type.split(';').next().unwrap_or_default().to_owned();
@@ -191,10 +194,18 @@ fn finish_refusal(path: &str, response: &mut Value) -> Vec<ErrorCode> {
     codes
 }
 
-fn header_names(status: &str, response: &Value) -> Vec<&'static str> {
+fn header_names(path: &str, status: &str, response: &Value) -> Vec<&'static str> {
     let may_be = |code: ErrorCode| !response["content"][PROBLEM_JSON]["examples"][code.as_str()].is_null();
     let mut names = vec!["X-Request-ID"];
-    if status.starts_with('2') || may_be(ErrorCode::TooManyRequests) {
+    // What is the same for everybody is counted for nobody.
+    let is_public = path.starts_with(PREFIX);
+    if is_public && status == "200" {
+        names.extend(["Cache-Control", "Access-Control-Allow-Origin"]);
+    }
+    if status == "303" {
+        names.push("Location");
+    }
+    if !is_public && (status.starts_with('2') || may_be(ErrorCode::TooManyRequests)) {
         names.extend(["RateLimit", "RateLimit-Policy"]);
     }
     if status == "429" || status == "503" || may_be(ErrorCode::RequestInProgress) {

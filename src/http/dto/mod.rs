@@ -5,6 +5,7 @@ pub mod profile;
 pub mod recovery;
 pub mod session;
 pub mod token;
+pub mod well_known;
 
 use poem_openapi::Object;
 use zeroize::Zeroizing;

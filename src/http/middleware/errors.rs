@@ -41,12 +41,18 @@ pub struct WithProblems<E> {
     problems: Problems,
 }
 
-/// Whether a mailed link leads to it.
+/// Whether people come to it without an app: by a mailed link, or to ask for one.
 #[must_use]
 pub fn is_link_route(path: &str) -> bool {
-    ["/verify", "/reset_password", "/reset_password_form"]
-        .iter()
-        .any(|route| path.ends_with(route))
+    [
+        "/verify",
+        "/reset_password",
+        "/reset_password_form",
+        "/forget_password",
+        "/forget_password_form",
+    ]
+    .iter()
+    .any(|route| path.ends_with(route))
 }
 
 /// Whether OAuth 2 says how its errors look (RFC 6749 section 5.2).

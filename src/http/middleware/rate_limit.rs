@@ -54,7 +54,7 @@ pub fn counted(path: &str) -> Counted {
         "/otp_phone" => Counted::Client(Limit::OtpPhone),
         "/verify_otp_phone" => Counted::Client(Limit::VerifyOtpPhone),
         "/forget_password" => Counted::Client(Limit::ForgetPassword),
-        "/reset_password_form" => Counted::Client(Limit::ResetPasswordForm),
+        "/reset_password_form" | "/forget_password_form" => Counted::Client(Limit::ResetPasswordForm),
         "/reset_password" => Counted::Client(Limit::ResetPassword),
         "/update" => Counted::Client(Limit::Update),
         "/verify-token" => Counted::Client(Limit::VerifyToken),

@@ -1,4 +1,4 @@
-//! Wrapped root keys, in the key database. The id decides who made a version; a step is one conditional update.
+//! Wrapped root keys, in the key database. The id decides who made a version; a step is one conditional replacement.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
         documents::{Inserted, StoreError},
         keyring::{KeyringRecord, KeyringStore},
         mongo::{
-            collection::{Listing, RawCollection},
+            collection::{Listing, RawCollection, Replaced},
             connection::Connection,
             documents::{decode, encode},
         },
@@ -46,10 +46,14 @@ impl KeyringStore for KeyringCollection {
         found.iter().map(|document| decode(NAME, document)).collect()
     }
 
-    async fn advance(&self, id: &str, expected: KeyState, next: KeyState) -> Result<bool, StoreError> {
-        let filter = doc! { "_id": id, "state": stored(expected)? };
-        let step = doc! { "$set": { "state": stored(next)? } };
-        self.collection().update_one(filter, step).await
+    async fn replace(&self, expected: KeyState, record: &KeyringRecord) -> Result<bool, StoreError> {
+        let filter = doc! { "_id": &record.id, "state": stored(expected)? };
+        let document = encode(NAME, &record.id, record)?;
+        let collection = self.collection();
+        let replaced = collection
+            .replace_one(filter, document, false, collection.deadline())
+            .await?;
+        Ok(replaced == Replaced::Stored)
     }
 }
 

@@ -36,7 +36,8 @@ impl KeyringStore for KeyringTable {
         rows.iter().map(|row| document(&self.0, NAME, row)).collect()
     }
 
-    async fn advance(&self, id: &str, expected: KeyState, next: KeyState) -> Result<bool, StoreError> {
+    async fn replace(&self, expected: KeyState, record: &KeyringRecord) -> Result<bool, StoreError> {
+        let id = record.id.as_str();
         self.0
             .bounded(async {
                 let mut transaction = self.0.begin().await?;
@@ -48,12 +49,11 @@ impl KeyringStore for KeyringTable {
                 let Some(row) = row else {
                     return Ok(false);
                 };
-                let mut record: KeyringRecord = document(&self.0, NAME, &row)?;
-                if record.state != expected {
+                let stored: KeyringRecord = document(&self.0, NAME, &row)?;
+                if stored.state != expected {
                     return Ok(false);
                 }
-                record.state = next;
-                let doc = encode(format_args!("{NAME} {id}"), &record)?;
+                let doc = encode(format_args!("{NAME} {id}"), record)?;
                 sqlx::query("UPDATE keyring SET doc = ? WHERE id = ?")
                     .bind(doc)
                     .bind(id)

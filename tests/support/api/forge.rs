@@ -1,10 +1,13 @@
 //! Tokens signed with the service's own key: what a client that stole nothing could never make, so that every check
 //! beside the signature is seen to hold by itself.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use sealgate::{crypto::keyring::KeyUse, service::keyring};
+use jsonwebtoken::{Algorithm, Header};
+use sealgate::{
+    crypto::{key_pair::KeyPair, keyring::KeyUse, public_key::PublicKey},
+    service::keyring,
+};
 use serde_json::Value;
 
 use super::TestApp;
@@ -12,8 +15,8 @@ use super::TestApp;
 /// The service's signing key, read out of its store with its key file.
 #[derive(Debug)]
 pub(crate) struct Forger {
-    pkcs8: Vec<u8>,
-    /// The public half.
+    pair: KeyPair,
+    /// The public half, as the curve has it; of RSA the modulus.
     pub(crate) public: Vec<u8>,
 }
 
@@ -21,17 +24,37 @@ impl Forger {
     pub(crate) async fn of(app: &TestApp) -> Self {
         let keks = sealgate::crypto::kek_file::read(&app.kek_file).expect("the key file");
         let ring = keyring::read(&app.open_stores().await, &keks).await.expect("the keys");
-        let pkcs8 = ring.active(&KeyUse::Token).expect("the signing key").material.to_vec();
-        let pair = Ed25519KeyPair::from_pkcs8(&pkcs8).expect("a key pair");
-        Self {
-            public: pair.public_key().as_ref().to_vec(),
-            pkcs8,
-        }
+        Self::with(&ring.active(&KeyUse::Token).expect("the signing key").material)
+    }
+
+    /// One with a key of his own.
+    pub(crate) fn with(pkcs8: &[u8]) -> Self {
+        let pair = KeyPair::from_pkcs8(pkcs8).expect("a key pair");
+        let public = pair.public().expect("a public half");
+        let member = |member: &Option<String>| {
+            let text = member.as_deref().unwrap_or_default();
+            BASE64URL_NOPAD.decode(text.as_bytes()).expect("base64url")
+        };
+        let public = [member(&public.n), member(&public.x), member(&public.y)].concat();
+        Self { pair, public }
+    }
+
+    /// The public key, as it is published.
+    pub(crate) fn key(&self) -> PublicKey {
+        self.pair.public().expect("a public half")
     }
 
     /// Signs `claims` under `header` with the genuine key.
     pub(crate) fn sign(&self, header: &Header, claims: &Value) -> String {
-        jsonwebtoken::encode(header, claims, &EncodingKey::from_ed_der(&self.pkcs8)).expect("signs")
+        let header = serde_json::to_vec(header).expect("JSON");
+        self.sign_texts(&header, claims.to_string().as_bytes())
+    }
+
+    /// Signs whatever bytes.
+    pub(crate) fn sign_texts(&self, header: &[u8], claims: &[u8]) -> String {
+        let text = message(header, claims);
+        let signature = self.pair.sign(text.as_bytes()).expect("signs");
+        format!("{text}.{}", BASE64URL_NOPAD.encode(&signature))
     }
 
     /// Signs with `secret`, as if it were a shared one.
@@ -40,8 +63,19 @@ impl Forger {
             alg: Algorithm::HS256,
             ..header.clone()
         };
-        jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(secret)).expect("signs")
+        let text = message(
+            &serde_json::to_vec(&header).expect("JSON"),
+            claims.to_string().as_bytes(),
+        );
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let signature = hmac::sign(&key, text.as_bytes());
+        format!("{text}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
     }
+}
+
+fn message(header: &[u8], claims: &[u8]) -> String {
+    let [header, claims] = [header, claims].map(|part| BASE64URL_NOPAD.encode(part));
+    format!("{header}.{claims}")
 }
 
 /// A part of a token, read.

@@ -46,9 +46,12 @@ pub(crate) struct Setup {
     pub(crate) collector_patience: Duration,
     /// Who has the audit's lines.
     pub(crate) audit_lines: Option<AuditTaker>,
+    /// How often the keys are read again.
+    pub(crate) reread: Duration,
     /// How often jobs are done, beside what every test shortens.
     pub(crate) worker: fn(&mut WorkerConfig),
-    folder: Arc<TempDir>,
+    /// Kept for as long as anybody has it.
+    pub(crate) folder: Arc<TempDir>,
 }
 
 impl Setup {
@@ -68,6 +71,7 @@ impl Setup {
             patience: Duration::from_secs(10),
             collector_patience: Duration::from_secs(10),
             audit_lines: None,
+            reread: Duration::from_secs(30),
             worker: |_| (),
             folder: Arc::new(tempfile::tempdir().expect("a folder")),
         }
@@ -109,10 +113,12 @@ impl Setup {
             collector.patience = self.collector_patience;
             collector.back_off = Duration::from_millis(20);
         }
+        config.tokens.reread = self.reread;
         config.worker.relay_period = Duration::from_millis(100);
         config.worker.poll_period = Duration::from_millis(40);
         config.worker.heartbeat_period = Duration::from_millis(200);
         config.worker.filter_period = Duration::from_millis(200);
+        config.worker.keys_period = Duration::from_millis(200);
         if let Some(production) = &mut config.stores.production {
             production.redis.filter.freshness = Duration::from_millis(60);
         }
