@@ -149,7 +149,12 @@ mod tests {
         assert!(!unused.notices[0].contains("acme") && unused.audit.collector.is_none());
 
         assert_eq!(names(&[url, ("Account_id", "acme")]), ["AUDIT_COLLECTOR_TOKEN"]);
-        for url in ["http://logs.example.com", "logs.example.com", "https://a:b@logs.example.com", "ftp://x"] {
+        for url in [
+            "http://logs.example.com",
+            "logs.example.com",
+            "https://a:b@logs.example.com",
+            "ftp://x",
+        ] {
             assert_eq!(names(&[("AUDIT_COLLECTOR_URL", url)]), ["AUDIT_COLLECTOR_URL"], "{url}");
         }
         assert!(load(&[("AUDIT_COLLECTOR_URL", "http://127.0.0.1:9000/x")]).is_ok());
@@ -164,11 +169,23 @@ mod tests {
         ];
         for (more, callback) in [
             (&[][..], None),
-            (&[("PUBLIC_URL", "https://id.example.com/auth")], Some("https://id.example.com/auth/hooks/twilio/")),
-            (&[("PUBLIC_URL", "https://localhost")], None),
-            (&[("PUBLIC_URL", "https://id.example.com"), ("TWILIO_STATUS_CALLBACK", "off")], None),
             (
-                &[("PUBLIC_URL", "http://proxy.example.com"), ("TWILIO_STATUS_CALLBACK", "on")],
+                &[("PUBLIC_URL", "https://id.example.com/auth")],
+                Some("https://id.example.com/auth/hooks/twilio/"),
+            ),
+            (&[("PUBLIC_URL", "https://localhost")], None),
+            (
+                &[
+                    ("PUBLIC_URL", "https://id.example.com"),
+                    ("TWILIO_STATUS_CALLBACK", "off"),
+                ],
+                None,
+            ),
+            (
+                &[
+                    ("PUBLIC_URL", "http://proxy.example.com"),
+                    ("TWILIO_STATUS_CALLBACK", "on"),
+                ],
                 Some("http://proxy.example.com/hooks/twilio/"),
             ),
         ] {
