@@ -32,13 +32,14 @@ use crate::{
     domain::{
         clock::{Clock, SystemClock},
         entropy::Entropy,
+        password_rules::PasswordRules,
     },
     jobs::{
         deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::WorkQueue, schedule::every,
         sms::Sms, smtp::Smtp, twilio::Twilio, worker,
     },
     service::{Core, UserTypeSettings, email_filter::LookupTimes, keyring, vault::Vault},
-    storage::{Stores, outbox::MessageRef},
+    storage::{Stores, breached::BreachedFile, outbox::MessageRef},
     templates::Templates,
 };
 
@@ -102,6 +103,7 @@ pub struct Foundation {
     keks: Arc<dyn KekProvider>,
     handed: Receiver<MessageRef>,
     filter: Filter,
+    breached: Option<Arc<BreachedFile>>,
     opened: Opened,
 }
 
@@ -114,7 +116,8 @@ impl Foundation {
         let ring = keyring::establish(&stores, &*keks, &config.user_types.order, &*world.clock).await?;
         let filter = opened.filter(config, &ring, Arc::clone(&world.entropy))?;
         let ring = SharedKeyring::new(ring);
-        let passwords = config.passwords;
+        let passwords = &config.passwords;
+        let breached = open_breached(config)?;
         let hasher = PasswordHasher::new(ring.clone(), passwords.cost, passwords.pool, passwords.queue);
         let method = match &config.tokens.method {
             TokenMethod::EdDsa => SigningMethod::EdDsa,
@@ -136,7 +139,7 @@ impl Foundation {
             filter: Arc::clone(&filter.port),
             look_ups: LookupTimes::default(),
             shared: shared.probe,
-            user_types: user_types(config),
+            user_types: user_types(config, breached.as_ref()),
             stores,
         });
         let queue = opened.queue(config).await?;
@@ -153,6 +156,7 @@ impl Foundation {
             keks,
             handed,
             filter,
+            breached,
             opened,
         })
     }
@@ -298,12 +302,33 @@ pub fn make_key_file(config: &Config) -> anyhow::Result<()> {
     }
 }
 
-fn user_types(config: &Config) -> std::collections::BTreeMap<crate::domain::user_type::UserType, UserTypeSettings> {
+/// Opens the filter of breached passwords, where one is configured.
+pub(crate) fn open_breached(config: &Config) -> anyhow::Result<Option<Arc<BreachedFile>>> {
+    let Some(path) = &config.passwords.breached_file else {
+        return Ok(None);
+    };
+    let opened = BreachedFile::open(path).context("BREACHED_PASSWORDS_FILE")?;
+    Ok(Some(Arc::new(opened)))
+}
+
+/// Reads all of it.
+pub(crate) async fn verify_breached(file: Arc<BreachedFile>) -> anyhow::Result<()> {
+    let verified = tokio::task::spawn_blocking(move || file.verify()).await?;
+    verified.context("BREACHED_PASSWORDS_FILE")
+}
+
+fn user_types(
+    config: &Config,
+    breached: Option<&Arc<BreachedFile>>,
+) -> std::collections::BTreeMap<crate::domain::user_type::UserType, UserTypeSettings> {
     let settings = config.user_types.settings.iter();
     settings
         .map(|(user_type, settings)| {
             let settings = UserTypeSettings {
-                password_policy: settings.password_policy.clone(),
+                password_rules: PasswordRules {
+                    policy: settings.password_policy.clone(),
+                    breached: breached.map(|file| Arc::clone(file) as Arc<_>),
+                },
                 sessions: settings.sessions,
                 quotas: config.http.quotas,
                 is_texting_off: matches!(config.sms, SmsConfig::Off),

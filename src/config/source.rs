@@ -64,6 +64,7 @@ pub const VARIABLES: &[&str] = &[
     "ARGON2_PASSES",
     "PASSWORD_POOL",
     "PASSWORD_QUEUE",
+    "BREACHED_PASSWORDS_FILE",
     "MAIL_FROM",
     "MAIL_FROM_NAME",
     "MAIL_SERVER",

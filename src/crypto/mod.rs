@@ -9,6 +9,7 @@
 
 mod argon2id;
 pub mod blind_index;
+pub mod breached_hash;
 pub mod data_key;
 pub mod digest;
 pub mod encoding;

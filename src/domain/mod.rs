@@ -24,6 +24,7 @@ pub mod message;
 pub mod network;
 pub mod octets;
 pub mod password;
+pub mod password_rules;
 pub mod person_name;
 pub mod phone;
 pub mod private;

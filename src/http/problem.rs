@@ -79,6 +79,16 @@ impl Problem {
         }
     }
 
+    /// The 422 of a request with such members.
+    #[must_use]
+    pub fn of_fields(errors: Vec<FieldProblem>) -> Self {
+        let details = errors.iter().map(|error| format!("{}: {}", error.field, error.detail));
+        let detail = details.collect::<Vec<_>>().join(" ");
+        Self::new(ErrorCode::ValidationFailed)
+            .with_detail(detail)
+            .with_errors(errors)
+    }
+
     /// In words that fit this occurrence better.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {

@@ -98,7 +98,7 @@ impl RecoveryApi {
         let token = token.0.unwrap_or_default();
         check_link(&population.core, &population.user_type, &token).await?;
         let pages = request.data::<Pages>().ok_or_else(internal)?;
-        let rules = match population.core.settings(&population.user_type).password_policy {
+        let rules = match population.core.settings(&population.user_type).password_rules.policy {
             PasswordPolicy::Default => {
                 "8 to 128 characters, with an upper-case and a lower-case letter, a digit and something else."
             }
@@ -136,7 +136,7 @@ impl RecoveryApi {
         if body.0.is_robot {
             population.flag_robot().await;
         } else {
-            reset_password(&population.core, &population.user_type, &token, body.0.password).await?;
+            reset_password(&population.core, &population.user_type, &token, &body.0.password).await?;
         }
         let message = "Your new password is set. Everybody who was signed in has been signed out.";
         match request.data::<Pages>() {

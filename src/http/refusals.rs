@@ -8,10 +8,11 @@ use poem_openapi::{
 
 use crate::{
     crypto::password_hasher,
+    domain::password_rules::RefusedPassword,
     http::{
         error_code::{Codes, ErrorCode, codes, listed},
         middleware::rate_limit::too_many,
-        problem::{PROBLEM_JSON, Problem},
+        problem::{FieldProblem, PROBLEM_JSON, Problem},
     },
     service::{
         Failure,
@@ -136,9 +137,21 @@ impl From<ResetError> for Problem {
     fn from(error: ResetError) -> Self {
         match error {
             ResetError::LinkInvalid => ConfirmError::LinkInvalid.into(),
+            ResetError::Refused(refused) => refused_password("password", &refused),
             ResetError::Failure(failure) => failure.into(),
         }
     }
+}
+
+/// The 422 of a password that breaks rules; `field` is what the route calls it.
+#[must_use]
+pub fn refused_password(field: &str, refused: &RefusedPassword) -> Problem {
+    let errors = refused.reasons().map(|(code, detail)| FieldProblem {
+        field: field.to_owned(),
+        code: code.to_owned(),
+        detail,
+    });
+    Problem::of_fields(errors.collect())
 }
 
 impl From<UpdateError> for Problem {

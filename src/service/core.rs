@@ -9,7 +9,7 @@ use crate::{
         clock::Clock,
         entropy::Entropy,
         limits::{Limit, Quota, Quotas},
-        password::PasswordPolicy,
+        password_rules::PasswordRules,
         session::SessionPolicy,
         user_type::UserType,
     },
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct UserTypeSettings {
     /// Of new passwords.
-    pub password_policy: PasswordPolicy,
+    pub password_rules: PasswordRules,
     /// Lifetimes.
     pub sessions: SessionPolicy,
     /// Whether nobody is there to send texts.

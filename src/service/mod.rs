@@ -10,6 +10,7 @@ pub mod accounts;
 pub mod audit;
 pub mod authenticate;
 pub mod change_address;
+pub mod choose_password;
 pub mod confirm;
 pub mod core;
 pub mod dead_letters;

@@ -16,6 +16,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod breached;
 pub mod dead_letters;
 pub mod deks;
 pub mod documents;

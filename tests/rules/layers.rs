@@ -149,6 +149,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
             "hkdf",
             "hmac",
             "jsonwebtoken",
+            "md4",
         ],
         &["crypto"],
     ),
