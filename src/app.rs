@@ -38,8 +38,8 @@ use crate::{
         deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::WorkQueue, schedule::every,
         sms::Sms, smtp::Smtp, twilio::Twilio, worker,
     },
-    service::{Core, UserTypeSettings, email_filter::LookupTimes, keyring, vault::Vault},
-    storage::{Stores, breached::BreachedFile, outbox::MessageRef},
+    service::{Core, UserTypeSettings, email_filter::LookupTimes, keyring, text_guard::TextPolicy, vault::Vault},
+    storage::{Stores, breached::BreachedFile, outbox::MessageRef, text_counts::ConversionAlarm},
     templates::Templates,
 };
 
@@ -134,6 +134,7 @@ impl Foundation {
             hand_over: Arc::new(channel),
             limits: config.http.rate_limits.then_some(shared.limits),
             idempotency: shared.idempotency,
+            texts: text_policy(config),
             leases: shared.leases,
             revocations: shared.revocations,
             filter: Arc::clone(&filter.port),
@@ -331,12 +332,24 @@ fn user_types(
                 },
                 sessions: settings.sessions,
                 quotas: config.http.quotas,
+                daily_texts: settings.daily_texts,
                 is_texting_off: matches!(config.sms, SmsConfig::Off),
                 attributes: settings.attributes.clone(),
             };
             (user_type.clone(), settings)
         })
         .collect()
+}
+
+fn text_policy(config: &Config) -> TextPolicy {
+    TextPolicy {
+        countries: config.texts.countries.clone(),
+        daily_cap: Some(config.texts.daily_cap),
+        alarm: ConversionAlarm {
+            volume: config.texts.volume,
+            percent: config.texts.percent,
+        },
+    }
 }
 
 fn make_private_folder(folder: PathBuf) -> std::io::Result<()> {

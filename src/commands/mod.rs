@@ -4,3 +4,4 @@ pub(crate) mod admin;
 pub(crate) mod filter;
 pub(crate) mod migrate;
 pub(crate) mod outbox;
+pub(crate) mod texts;

@@ -14,6 +14,7 @@ pub mod passwords;
 pub mod sms;
 pub mod source;
 pub mod stores;
+pub mod texts;
 pub mod tokens;
 pub mod user_types;
 pub mod worker;
@@ -42,6 +43,8 @@ pub struct Config {
     pub mail: mail::MailConfig,
     /// Texts.
     pub sms: sms::SmsConfig,
+    /// Where texts may go, and how many.
+    pub texts: texts::TextsConfig,
     /// Jobs.
     pub worker: worker::WorkerConfig,
     /// Logs.
@@ -62,6 +65,7 @@ impl Config {
         let passwords = passwords::PasswordsConfig::read(&mut reader);
         let mail = mail::MailConfig::read(&mut reader, &stores, environment);
         let sms = sms::SmsConfig::read(&mut reader, environment);
+        let texts = texts::TextsConfig::read(&mut reader, environment, &sms);
         let worker = worker::WorkerConfig::read(&mut reader);
         let logs = logs::LogsConfig::read(&mut reader);
         if logs.metrics_address == Some(http.address) {
@@ -85,6 +89,7 @@ impl Config {
             passwords,
             mail,
             sms,
+            texts,
             worker,
             logs,
             notices,

@@ -12,6 +12,9 @@ use crate::{
     },
 };
 
+/// Texts a day, where nothing else is said.
+const DAILY_TEXTS: u32 = 1000;
+
 /// Settings of one population.
 #[derive(Clone, Debug, Default)]
 pub struct TypeSettings {
@@ -19,6 +22,8 @@ pub struct TypeSettings {
     pub password_policy: PasswordPolicy,
     /// Lifetimes.
     pub sessions: SessionPolicy,
+    /// Texts a day for its accounts.
+    pub daily_texts: Option<u32>,
     /// Of its own fields.
     pub attributes: Option<AttributesSchema>,
 }
@@ -64,6 +69,13 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
             "is not between 5 and 30",
             "Write a number of minutes from 5 to 30",
         ),
+        None => {}
+    }
+    let (name, text) = of_type(reader, "SMS_DAILY_CAP", user_type);
+    settings.daily_texts = Some(DAILY_TEXTS);
+    match text.map(|text| text.trim().parse()) {
+        Some(Ok(cap)) => settings.daily_texts = Some(cap),
+        Some(Err(_)) => reader.report(&name, "can't be read", "Write a number of texts a day"),
         None => {}
     }
     let (name, path) = of_type(reader, "ATTRIBUTES_SCHEMA", user_type);

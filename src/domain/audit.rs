@@ -44,6 +44,12 @@ pub enum AuditEvent {
     AdminMade,
     /// Somebody filled in a field that people don't see.
     RobotSuspected,
+    /// No more texts for a while: the cap of a day was reached, or codes to a dial prefix don't come back.
+    TextsPaused,
+    /// Too few codes to a country come back.
+    TextConversionLow,
+    /// An operator let texts go again.
+    TextsLifted,
 }
 
 /// How it ended.

@@ -30,6 +30,8 @@ pub mod phone;
 pub mod private;
 pub mod recent;
 pub mod session;
+pub mod text_scope;
+mod textable;
 pub mod token;
 pub mod user_type;
 pub mod username;

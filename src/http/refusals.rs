@@ -11,7 +11,7 @@ use crate::{
     domain::password_rules::RefusedPassword,
     http::{
         error_code::{Codes, ErrorCode, codes, listed},
-        middleware::rate_limit::too_many,
+        middleware::rate_limit::{refused_for_now, too_many},
         problem::{FieldProblem, PROBLEM_JSON, Problem},
     },
     service::{
@@ -24,9 +24,10 @@ use crate::{
         register::RegisterError,
         reset_password::ResetError,
         sign_in::SignInError,
+        text_guard::GuardError,
         update_profile::UpdateError,
     },
-    storage::StoreError,
+    storage::{StoreError, limits::Quota},
 };
 
 impl From<Failure> for Problem {
@@ -172,9 +173,22 @@ impl From<SendCodeError> for Problem {
             SendCodeError::Off => Self::new(ErrorCode::PhoneNotTextable).with_detail("This service sends no texts."),
             SendCodeError::NoPhone => Self::new(ErrorCode::PhoneMissing),
             SendCodeError::NotTextable => Self::new(ErrorCode::PhoneNotTextable),
-            SendCodeError::TooSoon { retry_after } => Self::new(ErrorCode::CodeSentRecently)
-                .with_header("retry-after", retry_after.as_millis().div_ceil(1000).max(1).to_string()),
-            SendCodeError::TooMany { quota, retry_after } => too_many(quota, retry_after),
+            SendCodeError::NotServed => {
+                Self::new(ErrorCode::PhoneNotTextable).with_detail("Texts are not sent to numbers of this country.")
+            }
+            SendCodeError::TooSoon { pause, retry_after } => {
+                let quota = Quota {
+                    burst: 1,
+                    period: pause,
+                };
+                refused_for_now(ErrorCode::CodeSentRecently, quota, retry_after)
+            }
+            SendCodeError::Held(GuardError::TooMany { quota, retry_after }) => too_many(quota, retry_after),
+            SendCodeError::Held(GuardError::Paused { retry_after }) => {
+                let wait = retry_after.as_millis().div_ceil(1000).max(1);
+                Self::new(ErrorCode::TextsPaused).with_header("retry-after", wait.to_string())
+            }
+            SendCodeError::Held(GuardError::Failure(failure)) => failure.into(),
             SendCodeError::StaleSignIn => stale_sign_in(),
             SendCodeError::Gone => gone(),
             SendCodeError::Failure(failure) => failure.into(),

@@ -13,7 +13,7 @@ use crate::{
         session::SessionPolicy,
         user_type::UserType,
     },
-    service::{email_filter::LookupTimes, vault::Vault},
+    service::{email_filter::LookupTimes, text_guard::TextPolicy, vault::Vault},
     storage::{
         Probe, Stores, email_filter::EmailFilter, idempotency::Idempotency, leases::Leases, limits::Limits,
         outbox::HandOver, revocations::Revocations,
@@ -29,6 +29,8 @@ pub struct UserTypeSettings {
     pub sessions: SessionPolicy,
     /// Whether nobody is there to send texts.
     pub is_texting_off: bool,
+    /// Texts a day for its accounts; none is no cap.
+    pub daily_texts: Option<u32>,
     /// How often what may be done.
     pub quotas: Quotas,
     /// Of the user type's own fields; none without one.
@@ -57,6 +59,8 @@ pub struct Core {
     pub limits: Option<Arc<dyn Limits>>,
     /// Requests that were sent under a key.
     pub idempotency: Arc<dyn Idempotency>,
+    /// Where texts may go, and how many.
+    pub texts: TextPolicy,
     /// Who does what is due by the clock.
     pub leases: Arc<dyn Leases>,
     /// Sessions that ended, as servers tell each other; none where there is one server.

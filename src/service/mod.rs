@@ -36,6 +36,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;
 pub mod sweep;
+pub mod text_guard;
 pub mod update_profile;
 pub mod vault;
 

@@ -35,6 +35,7 @@ pub mod requests;
 pub mod revocations;
 pub mod schema;
 pub mod sessions;
+pub mod text_counts;
 
 #[cfg(feature = "mongo")]
 pub mod mongo;
@@ -79,6 +80,8 @@ pub struct Stores {
     pub audit: Arc<dyn audit::AuditStore>,
     /// Which workers live.
     pub heartbeats: Arc<dyn heartbeats::Heartbeats>,
+    /// How many texts went out.
+    pub text_counts: Arc<dyn text_counts::TextCounts>,
     /// Whether it all can be used.
     pub probe: Arc<dyn Probe>,
 }

@@ -112,6 +112,7 @@ impl Process {
             hand_over: Arc::new(hand_over),
             limits: None,
             idempotency: Arc::new(MemoryIdempotency::default()),
+            texts: sealgate::service::text_guard::TextPolicy::default(),
             leases: Arc::new(sealgate::storage::memory::FreeLeases),
             filter: Arc::new(sealgate::storage::memory::AlwaysMaybe),
             revocations: None,

@@ -187,9 +187,15 @@ fn with_fields(mut response: Response, quota: Quota, spent: Spent) -> Response {
 /// The 429 that says when to come back.
 #[must_use]
 pub fn too_many(quota: Quota, retry_after: Duration) -> Problem {
+    refused_for_now(ErrorCode::TooManyRequests, quota, retry_after)
+}
+
+/// The same of another kind.
+#[must_use]
+pub fn refused_for_now(code: ErrorCode, quota: Quota, retry_after: Duration) -> Problem {
     let wait = retry_after.as_millis().div_ceil(1000).max(1);
-    let detail = format!("Too many requests. Come back in {wait} seconds.");
-    let mut problem = Problem::new(ErrorCode::TooManyRequests)
+    let detail = format!("{} Come back in {wait} seconds.", code.means());
+    let mut problem = Problem::new(code)
         .with_detail(detail)
         .with_header("retry-after", wait.to_string());
     for (name, value) in fields(quota, 0, retry_after) {

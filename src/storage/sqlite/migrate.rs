@@ -13,6 +13,7 @@ use crate::storage::{documents::StoreError, sqlite::errors::translate};
 pub(super) const RECORDS: &[&str] = &[
     include_str!("migrations/sealgate/0001_records.sql"),
     include_str!("migrations/sealgate/0002_dead_letters.sql"),
+    include_str!("migrations/sealgate/0003_text_counts.sql"),
 ];
 /// Steps of `keys.db`.
 pub(super) const KEYS: &[&str] = &[include_str!("migrations/keys/0001_keys.sql")];
