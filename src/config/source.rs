@@ -17,6 +17,7 @@ pub const VARIABLES: &[&str] = &[
     "CORS_ORIGINS",
     "TRUSTED_PROXIES",
     "RATE_LIMITS",
+    "LIMIT_EXEMPT",
     "LIMIT_CREATE",
     "LIMIT_LOGIN",
     "LIMIT_VERIFY",

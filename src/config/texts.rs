@@ -120,4 +120,20 @@ mod tests {
             assert_eq!(load(&[(name, value)]).expect_err(value), [name], "{value}");
         }
     }
+
+    #[test]
+    fn who_is_not_counted_is_somebody() {
+        let exempt = "203.0.113.0/24, 2001:db8::/32, 198.51.100.7";
+        let config = load(&[("LIMIT_EXEMPT", exempt)]).expect("valid");
+        assert_eq!(
+            config.http.limit_exempt,
+            ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"]
+        );
+        for everybody in ["0.0.0.0/0", "::/0", "203.0.113.0/24,::/0", "gateway.example"] {
+            assert_eq!(
+                load(&[("LIMIT_EXEMPT", everybody)]).expect_err(everybody),
+                ["LIMIT_EXEMPT"]
+            );
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
         },
         error_code::{Codes, ErrorCode, codes},
         idempotent::IdempotencyHeader,
-        middleware::rate_limit::client,
+        middleware::rate_limit::{client, note},
         problem::Problem,
         refusals::{BODY, IDEMPOTENT, Refused, SIGNED_IN},
     },
@@ -61,20 +61,23 @@ impl PhoneApi {
         let (guarded, done) = idempotency
             .begin(population, "/otp_phone", Some(&caller.account.id))
             .await?;
-        let (challenge, lifetime) = match done {
-            Some(id) => (id, Purpose::VerifyPhone.lifetime()),
+        let challenge = match done {
+            Some(id) => id,
             None => {
                 let sent = send_code(core, caller, &client(request), body.0.0.as_ref()).await;
-                let id = sent.as_ref().ok().map(|(id, _)| id.to_string());
+                let id = sent.as_ref().ok().map(|sent| sent.challenge.to_string());
                 IdempotencyHeader::end(population, &guarded, id.as_deref()).await;
-                let (id, lifetime) = sent?;
-                (id.to_string(), lifetime)
+                let sent = sent?;
+                for (quota, spent) in sent.limits {
+                    note(request, quota, spent);
+                }
+                sent.challenge.to_string()
             }
         };
         Ok(CodeSentResponse::Accepted(Json(CodeSent {
             message: "A code is on its way to your phone.".to_owned(),
             otp: challenge,
-            expires_in: lifetime.as_secs(),
+            expires_in: Purpose::VerifyPhone.lifetime().as_secs(),
         })))
     }
 

@@ -13,7 +13,7 @@ use crate::{
         body::Body,
         dto::{Address, Message, recovery::Reset},
         error_code::{ErrorCode, codes},
-        middleware::rate_limit::allowed,
+        middleware::rate_limit::spend,
         negotiate::prefers_html,
         pages::Pages,
         population::Population,
@@ -22,7 +22,6 @@ use crate::{
     },
     service::{
         forget_password::forget_password,
-        limits::spend,
         reset_password::{check_link, reset_password},
     },
 };
@@ -58,10 +57,11 @@ impl RecoveryApi {
     #[oai(path = "/forget_password", method = "post", operation_id = "forget_password")]
     async fn forget_password(
         &self,
+        request: &Request,
         population: Population,
         body: Body<Address>,
     ) -> Result<AskedResponse, Refused<BODY>> {
-        Ok(ask(&population, &body.0.0).await?)
+        Ok(ask(request, &population, &body.0.0).await?)
     }
 
     /// Ask for a new password (GET)
@@ -75,13 +75,14 @@ impl RecoveryApi {
     )]
     async fn forget_password_get(
         &self,
+        request: &Request,
         population: Population,
         /// The address, known or not.
         email: Query<Option<String>>,
     ) -> Result<AskedResponse, Refused<{ codes([ErrorCode::ValidationFailed]) }>> {
         let email =
             Email::parse(email.0.as_deref().unwrap_or_default()).map_err(|refusal| invalid("email", &refusal))?;
-        Ok(ask(&population, &email).await?)
+        Ok(ask(request, &population, &email).await?)
     }
 
     /// The form for a new password
@@ -152,18 +153,9 @@ impl RecoveryApi {
     }
 }
 
-async fn ask(population: &Population, email: &Email) -> Result<AskedResponse, Problem> {
-    let quota = population.core.quota(&population.user_type, Limit::ResetLinks);
+async fn ask(request: &Request, population: &Population, email: &Email) -> Result<AskedResponse, Problem> {
     let route = "/forget_password of an address";
-    let spent = spend(
-        &population.core,
-        &population.user_type,
-        route,
-        email.index_form(),
-        quota,
-    )
-    .await?;
-    allowed(quota, spent)?;
+    spend(request, population, route, email.index_form(), Limit::ResetLinks).await?;
     forget_password(&population.core, &population.user_type, email).await?;
     Ok(AskedResponse::Accepted(Json(Message {
         message: "If this address has an account, a mail is on its way.".to_owned(),

@@ -7,13 +7,13 @@ use poem::{Endpoint, EndpointExt as _, Response, Route};
 use crate::{
     config::{Config, environment::Environment},
     http::{
-        client_address::TrustedProxies,
+        client_address::{ExemptClients, TrustedProxies},
         dev_outbox::{self, DevPages},
         docs, error_code, health,
         health::Health,
         middleware::{
-            body_limit::LimitBodies, cors::AllowOrigins, errors::Problems, request_id::NameRequests,
-            security_headers::SecurityHeaders,
+            body_limit::LimitBodies, cors::AllowOrigins, errors::Problems, rate_limit::LimitStrangers,
+            request_id::NameRequests, security_headers::SecurityHeaders,
         },
         pages::{self, Pages},
         server::Limits,
@@ -35,7 +35,7 @@ pub fn build(
     let api = Arc::new(docs::api(user_types));
     // What only a few routes take is put on those alone: the others pay for none of it.
     let mut route = health::mount(Route::new(), health)
-        .at("/errors", error_code::page())
+        .at("/errors", error_code::page().with(LimitStrangers("/errors")))
         .at("/favicon.ico", pages::icon());
     for user_type in user_types {
         route = route.nest_no_strip(format!("/{user_type}"), Arc::clone(&api));
@@ -58,14 +58,8 @@ pub fn build(
         methods.insert(format!("/{user_type}"), "GET".to_owned());
     }
     route
-        .data(TrustedProxies(
-            config
-                .http
-                .trusted_proxies
-                .iter()
-                .filter_map(|net| net.parse().ok())
-                .collect(),
-        ))
+        .data(TrustedProxies(networks(&config.http.trusted_proxies)))
+        .data(ExemptClients(networks(&config.http.limit_exempt)))
         .data(pages.clone())
         .data(Arc::clone(&core))
         .with(LimitBodies { patience: limits.body })
@@ -82,4 +76,8 @@ pub fn build(
             is_https: config.http.public_url.scheme() == "https",
         })
         .with(NameRequests(core))
+}
+
+fn networks(list: &[String]) -> Vec<ipnet::IpNet> {
+    list.iter().filter_map(|net| net.parse().ok()).collect()
 }

@@ -83,6 +83,13 @@ impl Core {
         quotas.unwrap_or_default().of(limit)
     }
 
+    /// The number of one limit for routes of no user type.
+    #[must_use]
+    pub fn quota_of_system(&self, limit: Limit) -> Quota {
+        let quotas = self.user_types.values().next().map(|settings| settings.quotas);
+        quotas.unwrap_or_default().of(limit)
+    }
+
     /// The settings of a user type; the defaults for one that is not configured, which no route can name.
     #[must_use]
     pub fn settings(&self, user_type: &UserType) -> UserTypeSettings {

@@ -18,6 +18,22 @@ pub async fn spend(
     subject: &str,
     quota: Quota,
 ) -> Result<Spent, Failure> {
+    spend_named(core, user_type.as_str(), route, subject, quota).await
+}
+
+/// The same on a route of no user type.
+pub async fn spend_of_system(core: &Core, route: &str, subject: &str, quota: Quota) -> Result<Spent, Failure> {
+    // No user type is called so.
+    spend_named(core, "-", route, subject, quota).await
+}
+
+async fn spend_named(
+    core: &Core,
+    population: &str,
+    route: &str,
+    subject: &str,
+    quota: Quota,
+) -> Result<Spent, Failure> {
     let Some(limits) = &core.limits else {
         return Ok(Spent::Allowed {
             remaining: quota.burst,
@@ -28,7 +44,7 @@ pub async fn spend(
     let key = keyring.active(&KeyUse::Rate)?;
     let message = join(&[
         b"sealgate/rate/v1",
-        user_type.as_str().as_bytes(),
+        population.as_bytes(),
         route.as_bytes(),
         subject.as_bytes(),
     ]);

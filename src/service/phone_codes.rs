@@ -24,7 +24,12 @@ use crate::{
         fresh::is_fresh,
         text_guard::{Admitted, GuardError, admit, is_served, note_verified},
     },
-    storage::{Change, accounts::AccountRecord, change},
+    storage::{
+        Change,
+        accounts::AccountRecord,
+        change,
+        limits::{Quota, Spent},
+    },
 };
 
 /// Why no code is sent.
@@ -64,6 +69,15 @@ pub enum SendCodeError {
     Failure(#[from] Failure),
 }
 
+/// A code that is on its way.
+#[derive(Debug)]
+pub struct SentCode {
+    /// Its name.
+    pub challenge: ChallengeId,
+    /// What the limits of texts said.
+    pub limits: Vec<(Quota, Spent)>,
+}
+
 impl SendCodeError {
     fn too_soon(challenge: &Challenge, now: Timestamp) -> Self {
         Self::TooSoon {
@@ -89,15 +103,19 @@ pub async fn send_code(
     caller: &Caller,
     client: &str,
     enrol: Option<&Phone>,
-) -> Result<(ChallengeId, Duration), SendCodeError> {
+) -> Result<SentCode, SendCodeError> {
     let mut admitted = None;
     let sent = store_code(core, caller, client, enrol, &mut admitted).await;
+    let limits = admitted.as_mut().map(|admitted| std::mem::take(&mut admitted.limits));
     match (admitted, &sent) {
         (Some(admitted), Ok(_)) => admitted.sent(core, &caller.account.user_type).await,
         (Some(admitted), Err(_)) => admitted.take_back(core).await,
         (None, _) => {}
     }
-    sent
+    Ok(SentCode {
+        challenge: sent?,
+        limits: limits.unwrap_or_default(),
+    })
 }
 
 async fn store_code(
@@ -106,7 +124,7 @@ async fn store_code(
     client: &str,
     enrol: Option<&Phone>,
     admitted: &mut Option<Admitted>,
-) -> Result<(ChallengeId, Duration), SendCodeError> {
+) -> Result<ChallengeId, SendCodeError> {
     let key = caller.key();
     if core.settings(&key.user_type).is_texting_off {
         return Err(SendCodeError::Off);
@@ -182,7 +200,7 @@ async fn store_code(
                     Outcome::Success,
                 )
                 .await;
-                return Ok((id, Purpose::VerifyPhone.lifetime()));
+                return Ok(id);
             }
             Some(Step::TooSoon(refused)) => return Err(refused),
             Some(Step::Overtaken) => {}

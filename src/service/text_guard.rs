@@ -75,6 +75,8 @@ pub enum GuardError {
 #[derive(Debug)]
 #[must_use]
 pub struct Admitted {
+    /// What each limit said.
+    pub limits: Vec<(Quota, Spent)>,
     charged: Vec<TextScope>,
     prefix: TextScope,
     country: TextScope,
@@ -97,8 +99,8 @@ pub async fn admit(core: &Core, caller: &Caller, client: &str, phone: &Phone) ->
         metrics::counter!("sealgate_texts_total", "outcome" => "paused").increment(1);
         return Err(paused(until, now));
     }
-    spend_limits(core, caller, client, phone).await?;
     let mut admitted = Admitted {
+        limits: spend_limits(core, caller, client, phone).await?,
         charged: Vec::new(),
         prefix,
         country,
@@ -141,10 +143,16 @@ fn paused(until: Timestamp, now: Timestamp) -> GuardError {
     }
 }
 
-async fn spend_limits(core: &Core, caller: &Caller, client: &str, phone: &Phone) -> Result<(), GuardError> {
+async fn spend_limits(
+    core: &Core,
+    caller: &Caller,
+    client: &str,
+    phone: &Phone,
+) -> Result<Vec<(Quota, Spent)>, GuardError> {
     let user_type = &caller.account.user_type;
     let country = TextScope::country_of(phone).to_string();
     let prefix = TextScope::prefix_of(phone).to_string();
+    let mut said = Vec::new();
     for (route, subject, limit) in [
         ("/otp_phone to a number", phone.expose(), Limit::TextsToNumber),
         (
@@ -162,8 +170,9 @@ async fn spend_limits(core: &Core, caller: &Caller, client: &str, phone: &Phone)
             metrics::counter!("sealgate_texts_total", "outcome" => "limited").increment(1);
             return Err(GuardError::TooMany { quota, retry_after });
         }
+        said.push((quota, spent));
     }
-    Ok(())
+    Ok(said)
 }
 
 impl Admitted {
