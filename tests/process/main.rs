@@ -32,4 +32,5 @@ mod logging;
 mod operator;
 mod starting;
 mod stopping;
+mod texts;
 mod walk;
