@@ -31,6 +31,7 @@ use crate::{
     domain::{
         clock::{Clock, SystemClock},
         entropy::Entropy,
+        password_rules::PasswordRules,
     },
     jobs::{
         collector::Collector, deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::WorkQueue,
@@ -41,9 +42,10 @@ use crate::{
         audit::AuditLines,
         email_filter::LookupTimes,
         keyring::{self, KeyReader},
+        text_guard::TextPolicy,
         vault::Vault,
     },
-    storage::{Stores, outbox::MessageRef},
+    storage::{Stores, breached::BreachedFile, outbox::MessageRef, text_counts::ConversionAlarm},
     templates::Templates,
 };
 
@@ -111,6 +113,7 @@ pub struct Foundation {
     reread: Duration,
     handed: Receiver<MessageRef>,
     filter: Filter,
+    breached: Option<Arc<BreachedFile>>,
     opened: Opened,
 }
 
@@ -124,7 +127,8 @@ impl Foundation {
         let ring = keyring::establish(&stores, &*keks, user_types_in_order, tokens.algorithm, &*world.clock).await?;
         let filter = opened.filter(config, &ring, Arc::clone(&world.entropy))?;
         let ring = SharedKeyring::new(ring);
-        let passwords = config.passwords;
+        let passwords = &config.passwords;
+        let breached = open_breached(config)?;
         let hasher = PasswordHasher::new(ring.clone(), passwords.cost, passwords.pool, passwords.queue);
         let public_url = config.http.public_url.as_str();
         let signer = TokenSigner::new(ring.clone(), tokens.method.clone(), tokens.also.clone(), public_url);
@@ -141,13 +145,14 @@ impl Foundation {
             limits: config.http.rate_limits.then_some(shared.limits),
             throttle: config.http.rate_limits.then_some(shared.throttle),
             idempotency: shared.idempotency,
+            texts: text_policy(config),
             leases: shared.leases,
             revocations: shared.revocations,
             filter: Arc::clone(&filter.port),
             look_ups: LookupTimes::default(),
             shared: shared.probe,
             audit_lines: world.audit_lines,
-            user_types: user_types(config),
+            user_types: user_types(config, breached.as_ref()),
             stores,
         });
         let queue = opened.queue(config).await?;
@@ -165,6 +170,7 @@ impl Foundation {
             reread: tokens.reread,
             handed,
             filter,
+            breached,
             opened,
         })
     }
@@ -313,20 +319,53 @@ pub fn make_key_file(config: &Config) -> anyhow::Result<()> {
     }
 }
 
-fn user_types(config: &Config) -> std::collections::BTreeMap<crate::domain::user_type::UserType, UserTypeSettings> {
+/// Opens the filter of breached passwords, where one is configured.
+pub(crate) fn open_breached(config: &Config) -> anyhow::Result<Option<Arc<BreachedFile>>> {
+    let Some(path) = &config.passwords.breached_file else {
+        return Ok(None);
+    };
+    let opened = BreachedFile::open(path).context("BREACHED_PASSWORDS_FILE")?;
+    Ok(Some(Arc::new(opened)))
+}
+
+/// Reads all of it.
+pub(crate) async fn verify_breached(file: Arc<BreachedFile>) -> anyhow::Result<()> {
+    let verified = tokio::task::spawn_blocking(move || file.verify()).await?;
+    verified.context("BREACHED_PASSWORDS_FILE")
+}
+
+fn user_types(
+    config: &Config,
+    breached: Option<&Arc<BreachedFile>>,
+) -> std::collections::BTreeMap<crate::domain::user_type::UserType, UserTypeSettings> {
     let settings = config.user_types.settings.iter();
     settings
         .map(|(user_type, settings)| {
             let settings = UserTypeSettings {
-                password_policy: settings.password_policy.clone(),
+                password_rules: PasswordRules {
+                    policy: settings.password_policy.clone(),
+                    breached: breached.map(|file| Arc::clone(file) as Arc<_>),
+                },
                 sessions: settings.sessions,
                 quotas: config.http.quotas,
+                daily_texts: settings.daily_texts,
                 is_texting_off: matches!(config.sms, SmsConfig::Off),
                 attributes: settings.attributes.clone(),
             };
             (user_type.clone(), settings)
         })
         .collect()
+}
+
+fn text_policy(config: &Config) -> TextPolicy {
+    TextPolicy {
+        countries: config.texts.countries.clone(),
+        daily_cap: Some(config.texts.daily_cap),
+        alarm: ConversionAlarm {
+            volume: config.texts.volume,
+            percent: config.texts.percent,
+        },
+    }
 }
 
 fn make_private_folder(folder: PathBuf) -> std::io::Result<()> {

@@ -4,7 +4,7 @@
 use std::{fmt, path::Path};
 
 use crate::{
-    app::{Foundation, World, examine_indexes},
+    app::{Foundation, World, examine_indexes, open_breached, verify_breached},
     config::{Config, sms::SmsConfig},
     domain::user_type::UserType,
     service::keyring::waits_for_rotation,
@@ -60,6 +60,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     // One that can't be asked is told of below, with the stores.
     let indexes = examine_indexes(config).await.unwrap_or_default();
     findings.extend(indexes.into_iter().map(|problem| Finding::warning("indexes", problem)));
+    findings.extend(examine_breached(config).await);
     let opened = Foundation::open(config, World::default()).await;
     let stores = match &opened {
         Ok(foundation) => foundation
@@ -88,6 +89,17 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     }
     findings.push(Finding::new("templates", unrenderable(config)));
     findings
+}
+
+/// Reads all of the filter of breached passwords, where one is configured.
+async fn examine_breached(config: &Config) -> Option<Finding> {
+    let read = match open_breached(config) {
+        Ok(None) => return None,
+        Ok(Some(file)) => verify_breached(file).await,
+        Err(error) => Err(error),
+    };
+    let problem = read.err().map(|error| format!("{error:#}"));
+    Some(Finding::new("breached passwords", problem))
 }
 
 /// Speaks to the providers as a delivery would, sending nothing.

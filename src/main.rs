@@ -46,6 +46,9 @@ enum Command {
     /// The e-mail filter in Redis
     #[command(subcommand)]
     Filter(commands::filter::FilterCommand),
+    /// Texts: how many went out, and what is paused
+    #[command(subcommand)]
+    Texts(commands::texts::TextsCommand),
     /// Messages that were given up
     #[command(subcommand)]
     Outbox(commands::outbox::OutboxCommand),
@@ -124,6 +127,7 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
             health_check::ask(&url.clone().unwrap_or_else(own))?;
         }
         Command::Filter(command) => block_on(commands::filter::run(&config, command))?,
+        Command::Texts(command) => block_on(commands::texts::run(&config, command))?,
         Command::Outbox(command) => block_on(commands::outbox::run(&config, command))?,
         Command::Migrate { dry_run } => block_on(commands::migrate::run(&config, *dry_run))?,
         Command::Audit(command) => return block_on(commands::audit::run(&config, command)),

@@ -33,5 +33,14 @@ pub fn listen(address: SocketAddr) -> anyhow::Result<()> {
         "sealgate_email_filter_items",
         "Addresses in the e-mail filter, about, as a worker saw it last"
     );
+    metrics::describe_counter!(
+        "sealgate_texts_total",
+        "Texts that were asked for: `sent`, `limited` or `paused`"
+    );
+    metrics::describe_counter!("sealgate_text_codes_verified_total", "Codes that came back right");
+    metrics::describe_counter!(
+        "sealgate_text_alarms_total",
+        "Alarms of texts: too few codes come back (`conversion`), none leaves any more (`pause`)"
+    );
     Ok(())
 }

@@ -45,6 +45,9 @@ impl Server {
         }
         config.http.address = address;
         let foundation = Foundation::open(&config, world).await?;
+        if let Some(file) = &foundation.breached {
+            super::verify_breached(Arc::clone(file)).await?;
+        }
         let (stop_http, stop_rest) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         let core = Arc::clone(&foundation.core);

@@ -6,3 +6,4 @@ pub(crate) mod filter;
 pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod outbox;
+pub(crate) mod texts;

@@ -22,6 +22,8 @@ pub struct HttpConfig {
     pub cors_origins: Vec<String>,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<String>,
+    /// Clients whose address is not counted, as networks.
+    pub limit_exempt: Vec<String>,
     /// Whether requests are counted; off for load tests.
     pub rate_limits: bool,
     /// How often what may be done.
@@ -42,7 +44,8 @@ impl HttpConfig {
             public_url: public_url(reader, address),
             app_name: reader.text("APP_NAME").unwrap_or("Sealgate").trim().to_owned(),
             cors_origins: cors_origins(reader),
-            trusted_proxies: trusted_proxies(reader),
+            trusted_proxies: networks(reader, "TRUSTED_PROXIES"),
+            limit_exempt: limit_exempt(reader),
             rate_limits: reader.switch("RATE_LIMITS", true),
             quotas: quotas(reader),
             docs: reader.switch("DOCS", true),
@@ -55,7 +58,9 @@ fn quotas(reader: &mut Reader<'_>) -> Quotas {
     // A mistyped limit would silently stay at its default.
     let unknown = reader
         .names()
-        .filter(|name| name.starts_with("LIMIT_") && Limit::ALL.iter().all(|limit| limit.variable() != *name))
+        .filter(|name| {
+            name.starts_with("LIMIT_") && *name != EXEMPT && Limit::ALL.iter().all(|limit| limit.variable() != *name)
+        })
         .map(str::to_owned)
         .collect::<Vec<_>>();
     for name in unknown {
@@ -97,20 +102,31 @@ fn public_url(reader: &mut Reader<'_>, address: SocketAddr) -> Url {
     }
 }
 
-/// Addresses and networks, in text: the HTTP edge reads them again.
-fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<String> {
-    let list = reader.text("TRUSTED_PROXIES").unwrap_or_default();
-    let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    let proxies: Vec<String> = entries.map(with_prefix_length).collect();
-    if !proxies.iter().all(|entry| is_network(entry)) {
-        let mend = "List addresses or networks such as `10.0.0.0/8`, separated by commas";
+const EXEMPT: &str = "LIMIT_EXEMPT";
+
+/// Everybody is not an exemption.
+fn limit_exempt(reader: &mut Reader<'_>) -> Vec<String> {
+    let exempt = networks(reader, EXEMPT);
+    if exempt.iter().any(|entry| entry.ends_with("/0")) {
         reader.report(
-            "TRUSTED_PROXIES",
-            "has an entry that is neither an address nor a network",
-            mend,
+            EXEMPT,
+            "exempts everybody",
+            "List the networks of your own monitoring or gateways",
         );
     }
-    proxies
+    exempt
+}
+
+/// Addresses and networks, in text: the HTTP edge reads them again.
+fn networks(reader: &mut Reader<'_>, name: &str) -> Vec<String> {
+    let list = reader.text(name).unwrap_or_default();
+    let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let networks: Vec<String> = entries.map(with_prefix_length).collect();
+    if !networks.iter().all(|entry| is_network(entry)) {
+        let mend = "List addresses or networks such as `10.0.0.0/8`, separated by commas";
+        reader.report(name, "has an entry that is neither an address nor a network", mend);
+    }
+    networks
 }
 
 fn with_prefix_length(entry: &str) -> String {

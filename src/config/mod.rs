@@ -16,6 +16,7 @@ pub mod public_documents;
 pub mod sms;
 pub mod source;
 pub mod stores;
+pub mod texts;
 pub mod tokens;
 pub mod user_types;
 pub mod worker;
@@ -46,6 +47,8 @@ pub struct Config {
     pub mail: mail::MailConfig,
     /// Texts.
     pub sms: sms::SmsConfig,
+    /// Where texts may go, and how many.
+    pub texts: texts::TextsConfig,
     /// Jobs.
     pub worker: worker::WorkerConfig,
     /// Logs.
@@ -69,6 +72,7 @@ impl Config {
         let public_documents = public_documents::PublicDocumentsConfig::read(&mut reader);
         let mail = mail::MailConfig::read(&mut reader, &stores, environment);
         let sms = sms::SmsConfig::read(&mut reader, environment, &http.public_url);
+        let texts = texts::TextsConfig::read(&mut reader, environment, &sms);
         let audit = audit::AuditConfig::read(&mut reader, environment);
         let worker = worker::WorkerConfig {
             audit_retention: audit.retention,
@@ -97,6 +101,7 @@ impl Config {
             public_documents,
             mail,
             sms,
+            texts,
             worker,
             logs,
             audit,

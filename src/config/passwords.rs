@@ -1,11 +1,11 @@
-//! What a password hash costs, and how many are computed at once.
+//! What a password hash costs, how many are computed at once, and which passwords nobody may choose.
 
-use std::{num::NonZeroUsize, thread::available_parallelism};
+use std::{num::NonZeroUsize, path::PathBuf, thread::available_parallelism};
 
 use crate::{config::source::Reader, crypto::password_hasher::HashCost};
 
-/// Settings of the hashing pool.
-#[derive(Clone, Copy, Debug)]
+/// Settings of the hashing pool, and of the list of breached passwords.
+#[derive(Clone, Debug)]
 pub struct PasswordsConfig {
     /// Of one hash.
     pub cost: HashCost,
@@ -13,6 +13,8 @@ pub struct PasswordsConfig {
     pub pool: usize,
     /// More that may wait.
     pub queue: usize,
+    /// What `sealgate filter breached build` made.
+    pub breached_file: Option<PathBuf>,
 }
 
 impl PasswordsConfig {
@@ -46,6 +48,7 @@ impl PasswordsConfig {
             cost,
             pool: pool.max(1),
             queue,
+            breached_file: reader.text("BREACHED_PASSWORDS_FILE").map(PathBuf::from),
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::{
     },
 };
 
+/// Texts a day, where nothing else is said.
+const DAILY_TEXTS: u32 = 1000;
+
 /// Settings of one population.
 #[derive(Clone, Debug, Default)]
 pub struct TypeSettings {
@@ -19,6 +22,8 @@ pub struct TypeSettings {
     pub password_policy: PasswordPolicy,
     /// Lifetimes.
     pub sessions: SessionPolicy,
+    /// Texts a day for its accounts.
+    pub daily_texts: Option<u32>,
     /// Of its own fields.
     pub attributes: Option<AttributesSchema>,
 }
@@ -71,6 +76,13 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
     }
     if let Some(most) = number(reader, "SESSIONS_PER_ACCOUNT", user_type, "sessions", 1..=1000) {
         sessions.most = u32::try_from(most).unwrap_or(u32::MAX);
+    }
+    let (name, text) = of_type(reader, "SMS_DAILY_CAP", user_type);
+    settings.daily_texts = Some(DAILY_TEXTS);
+    match text.map(|text| text.trim().parse()) {
+        Some(Ok(cap)) => settings.daily_texts = Some(cap),
+        Some(Err(_)) => reader.report(&name, "can't be read", "Write a number of texts a day"),
+        None => {}
     }
     let (name, path) = of_type(reader, "ATTRIBUTES_SCHEMA", user_type);
     match path.map(std::fs::read_to_string) {

@@ -11,6 +11,7 @@ mod access_claims;
 mod argon2id;
 pub mod audit_chain;
 pub mod blind_index;
+pub mod breached_hash;
 pub mod data_key;
 pub mod device_token;
 pub mod digest;

@@ -160,6 +160,11 @@ impl PasswordHasher {
         self.verify(password, decoy).await.map(drop)
     }
 
+    /// Does other work on passwords in the same queue, on the same cores.
+    pub async fn beside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, HashError> {
+        self.run(move || Ok(work())).await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, HashError> + Send + 'static,

@@ -71,20 +71,6 @@ pub struct NewPerson {
     pub attributes: Option<Private>,
 }
 
-impl NewPerson {
-    /// What others can guess of a password that is made of it.
-    #[must_use]
-    pub fn words(&self) -> Vec<&str> {
-        let local_part = self.email.expose().split('@').next();
-        let username = self.username.as_ref().map(Username::expose);
-        [self.first_name.expose(), self.last_name.expose()]
-            .into_iter()
-            .chain(username)
-            .chain(local_part)
-            .collect()
-    }
-}
-
 /// The opened account, as its owner may see it.
 #[derive(Debug)]
 pub struct Profile {

@@ -91,6 +91,12 @@ pub enum AuditEvent {
     LimitReached,
     /// A version of a root key was made.
     KeyMade,
+    /// No more texts for a while: the cap of a day was reached, or codes to a dial prefix don't come back.
+    TextsPaused,
+    /// Too few codes to a country come back.
+    TextConversionLow,
+    /// An operator let texts go again.
+    TextsLifted,
 }
 
 /// What else is to be known of an event, by name. Ids, numbers and fixed words: no personal data.

@@ -91,6 +91,12 @@ limits! {
     TextsToNumber "LIMIT_TEXTS_TO_NUMBER" 5 HOUR,
     /// Texts to one country's numbers: what is earned with them has an end.
     TextsToCountry "LIMIT_TEXTS_TO_COUNTRY" 1000 HOUR,
+    /// Texts to numbers that begin with the same seven digits: who earns with texts rents numbers in a row.
+    TextsToPrefix "LIMIT_TEXTS_TO_PREFIX" 100 HOUR,
+    /// Texts that one account asks for, beside the pause after each.
+    TextsOfAccount "LIMIT_TEXTS_OF_ACCOUNT" 10 DAY,
+    /// Texts that one address of a client asks for, with whatever accounts.
+    TextsOfClient "LIMIT_TEXTS_OF_CLIENT" 30 HOUR,
     /// Forgotten passwords reported by one address of a client.
     ForgetPassword "LIMIT_FORGET_PASSWORD" 3 MINUTE,
     /// Reset links to one mailbox, whoever asks: it is not to be filled by strangers.

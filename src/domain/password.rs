@@ -10,10 +10,10 @@
 //!   part of the e-mail address, each whole and cut at what is neither letter nor digit, from 4 code points on. A
 //!   password that contains one, in any case, is refused when fewer than 8 code points are left after all of them
 //!   are taken out. `Sealgate2024!` goes; `sealgate reminds me of otters` stays.
-//! - Both: not a common password (`common_passwords.rs`), dressed up or not.
+//! - Both: not a common password (`common_passwords.rs`), dressed up or not; not one of a list of breached passwords, where
+//!   there is one ([`PasswordRules`]).
 //!
-//! To add a rule, add a variant to [`PasswordError`] and one line in `violations`. A list of breached passwords plugs in
-//! there too, as one more argument of [`Password::parse_new`].
+//! To add a rule, add a variant to [`PasswordError`] and one line in `violations`.
 
 use std::{fmt, mem};
 
@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::{
     common_passwords::is_common,
+    password_rules::{PasswordRules, RefusedPassword},
     private::{Private, Refusal},
 };
 
@@ -105,14 +106,18 @@ pub struct PasswordPolicyError;
 pub struct Password(Private);
 
 impl Password {
-    /// A password that somebody chooses; every broken rule is reported.
-    pub fn parse_new(text: String, policy: &PasswordPolicy, context: &[&str]) -> Result<Self, Vec<PasswordError>> {
+    /// A password that somebody chooses; every broken rule is reported. Slow where it is refused, and where the list of
+    /// breached ones is read: not for a thread that others wait for.
+    pub fn parse_new(text: String, rules: &PasswordRules, context: &[&str]) -> Result<Self, RefusedPassword> {
         let password = Self(to_nfc(Zeroizing::new(text)));
-        let violations = policy.violations(password.expose(), context);
+        let mut violations = rules.policy.violations(password.expose(), context);
+        if rules.has_breached(password.expose()) {
+            violations.push(PasswordError::Breached);
+        }
         if violations.is_empty() {
             Ok(password)
         } else {
-            Err(violations)
+            Err(RefusedPassword::new(violations, password.expose(), context))
         }
     }
 
@@ -210,6 +215,16 @@ pub enum PasswordError {
     /// One that everybody tries first.
     #[error("Choose a password that others don't choose too: several unrelated words, for example.")]
     Common,
+    /// One that was stolen somewhere.
+    #[error("Choose another password: this one is in a public list of stolen ones, whoever it was stolen from.")]
+    Breached,
+}
+
+impl PasswordError {
+    /// Whether it says that others would guess the password soon.
+    pub(in crate::domain) const fn is_about_guessing(self) -> bool {
+        matches!(self, Self::ContextWord | Self::Common | Self::Breached)
+    }
 }
 
 impl Refusal for PasswordError {
@@ -223,6 +238,7 @@ impl Refusal for PasswordError {
             Self::NoOther => "password_no_other",
             Self::ContextWord => "password_context_word",
             Self::Common => "password_common",
+            Self::Breached => "password_breached",
         }
     }
 }
@@ -240,9 +256,8 @@ mod tests {
 
     #[track_caller]
     fn judged(policy: &PasswordPolicy, text: &str, errors: &[PasswordError]) {
-        let found = Password::parse_new(text.to_owned(), policy, &CONTEXT)
-            .err()
-            .unwrap_or_default();
+        let found = Password::parse_new(text.to_owned(), &PasswordRules::of(policy.clone()), &CONTEXT);
+        let found = found.err().map(|refused| refused.errors).unwrap_or_default();
         assert_eq!(found, errors, "{text:?}");
     }
 
@@ -307,7 +322,7 @@ mod tests {
 
     #[test]
     fn both_doors_give_the_same_text_for_the_same_password() {
-        let chosen = Password::parse_new(" Zoe\u{308} o'clock 12 ".into(), &NIST, &[]).unwrap();
+        let chosen = Password::parse_new(" Zoe\u{308} o'clock 12 ".into(), &PasswordRules::of(NIST), &[]).unwrap();
         let given = Password::for_check(" Zo\u{EB} o'clock 12 ".into()).unwrap();
         assert_eq!(chosen.expose(), given.expose());
         assert_eq!(given.expose(), " Zo\u{EB} o'clock 12 ");
@@ -337,7 +352,7 @@ mod tests {
         #[test]
         fn whatever_is_accepted_is_whole_and_can_be_checked(text in prop_oneof![any::<String>(), "\\PC{8,130}", "[ -~]{8,20}"], word in ".{0,8}") {
             for policy in [PasswordPolicy::Default, NIST, NIST_MFA] {
-                match Password::parse_new(text.clone(), &policy, &[&word]) {
+                match Password::parse_new(text.clone(), &PasswordRules::of(policy.clone()), &[&word]) {
                     Ok(password) => {
                         prop_assert_eq!(password.expose(), text.nfc().collect::<String>());
                         let count = password.expose().chars().count();
@@ -345,7 +360,7 @@ mod tests {
                         let given = Password::for_check(text.clone()).unwrap();
                         prop_assert_eq!(password.expose(), given.expose());
                     }
-                    Err(errors) => prop_assert!(!errors.is_empty()),
+                    Err(refused) => prop_assert!(!refused.errors.is_empty()),
                 }
             }
         }

@@ -59,28 +59,6 @@ impl Phone {
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
-
-    /// The country's calling code, where the number begins with one that is in use.
-    #[must_use]
-    pub fn calling_code(&self) -> Option<u16> {
-        let number = phonenumber::parse(None, self.expose()).ok()?;
-        Some(number.code().value())
-    }
-
-    /// Whether a text can be sent there: a number in use, of a type that takes texts. Not judged when it is stored.
-    #[must_use]
-    pub fn is_textable(&self) -> bool {
-        use phonenumber::Type::{FixedLineOrMobile, Mobile, PersonalNumber};
-        // The number is E.164 already, which is all that the library's own parser is trusted with.
-        let Ok(number) = phonenumber::parse(None, self.expose()) else {
-            return false;
-        };
-        number.is_valid()
-            && matches!(
-                number.number_type(&DATABASE),
-                Mobile | FixedLineOrMobile | PersonalNumber
-            )
-    }
 }
 
 impl fmt::Debug for Phone {

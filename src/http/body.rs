@@ -19,6 +19,7 @@ use crate::http::{
     population::Population,
     problem::Problem,
 };
+use crate::service::Failure;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -26,7 +27,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const MOST_MEMBERS: usize = 64;
 
 /// What a route takes.
-pub trait Dto: Sized + Send {
+pub trait Dto: Sized + Send + 'static {
     /// Its twin in the document.
     type Schema: Type;
     /// Whether a form with the same names is taken too.
@@ -35,6 +36,8 @@ pub trait Dto: Sized + Send {
     const IS_REQUIRED: bool = true;
     /// Whether the form is what the document shows first.
     const PREFERS_FORM: bool = false;
+    /// Whether somebody chooses a password, which is judged beside the threads that serve.
+    const CHOOSES_PASSWORD: bool = false;
     /// Reads the members. `None` only when a mistake was noted.
     fn read(fields: &mut Fields, population: &Population) -> Option<Self>;
 }
@@ -79,9 +82,18 @@ impl<'a, T: Dto> ApiExtractor<'a> for Body<T> {
         if members.0.len() > MOST_MEMBERS {
             return Err(malformed(format!("The body may have {MOST_MEMBERS} members at most.")).into());
         }
-        let mut fields = Fields::new(members);
-        let read = T::read(&mut fields, &population);
-        let errors = fields.into_errors();
+        let hasher = population.core.hasher.clone();
+        let read = move || {
+            let mut fields = Fields::new(members);
+            let read = T::read(&mut fields, &population);
+            (read, fields.into_errors())
+        };
+        let (read, errors) = if T::CHOOSES_PASSWORD {
+            let read = hasher.beside(read).await;
+            read.map_err(|error| Problem::from(Failure::from(error)))?
+        } else {
+            read()
+        };
         match read {
             Some(value) if errors.is_empty() => Ok(Self(value)),
             _ => Err(Problem::of_fields(errors).into()),

@@ -49,6 +49,18 @@ impl TrustedProxies {
     }
 }
 
+/// Clients whose address is not counted.
+#[derive(Clone, Debug, Default)]
+pub struct ExemptClients(pub Vec<IpNet>);
+
+impl ExemptClients {
+    /// Whether it is one of them. Who has no address is none.
+    #[must_use]
+    pub fn has(&self, client: Option<IpAddr>) -> bool {
+        client.is_some_and(|client| self.0.iter().any(|net| net.contains(&client)))
+    }
+}
+
 /// The subject that limits count: an IPv4 address, or the /64 of an IPv6 one, which is what one customer has.
 #[must_use]
 pub fn subject(address: Option<IpAddr>) -> String {

@@ -3,7 +3,6 @@
 use poem_openapi::{OpenApi, payload::Json};
 
 use crate::{
-    domain::password::Password,
     http::{
         body::Body,
         caller::SignedIn,
@@ -12,10 +11,9 @@ use crate::{
             session::{ChangePassword, Reauthenticate, Reauthenticated},
         },
         error_code::{Codes, ErrorCode, codes},
-        problem::{FieldProblem, Problem},
         refusals::{BODY, Refused, SIGNED_IN},
     },
-    service::{change_password::change_password, profile::profile, reauthenticate::reauthenticate},
+    service::{change_password::change_password, reauthenticate::reauthenticate},
 };
 
 /// The routes.
@@ -36,16 +34,7 @@ impl CredentialsApi {
         body: Body<ChangePassword>,
     ) -> Result<Json<Message>, Refused<{ SIGNED_IN | BODY | PASSWORD }>> {
         let (population, caller) = (&signed_in.population, &signed_in.caller);
-        let person = profile(&population.core, caller).await?.person;
-        let policy = population.core.settings(&population.user_type).password_policy;
-        let mut context = person.words();
-        context.extend([population.user_type.as_str(), "sealgate"]);
-        let new = Password::parse_new(body.0.new.expose().to_owned(), &policy, &context);
-        let new = new.map_err(|refusals| {
-            let refused = refusals.iter().map(|refusal| FieldProblem::of("new_password", refusal));
-            Problem::of_fields(refused.collect())
-        })?;
-        change_password(&population.core, caller, body.0.current, new).await?;
+        change_password(&population.core, caller, body.0.current, &body.0.new).await?;
         Ok(Json(Message {
             message: "Your new password is set. All other sessions are over.".to_owned(),
         }))

@@ -19,6 +19,7 @@ use crate::{
         document::{finish, yaml::yaml},
         forget_page_api::ForgetPageApi,
         hooks_api::HooksApi,
+        middleware::rate_limit::LimitService,
         per_user_type::{PerUserType, with_user_types},
         phone_api::PhoneApi,
         profile_api::ProfileApi,
@@ -128,16 +129,29 @@ pub fn methods(user_types: &[UserType]) -> Vec<(String, String)> {
 #[must_use]
 pub fn mount(route: Route, user_types: &[UserType]) -> Route {
     route
-        .nest("/docs", page(user_types, Service::swagger_ui_html))
-        .nest("/redoc", page(user_types, Service::redoc_html))
-        .nest("/scalar", page(user_types, Service::scalar_html))
+        .nest(
+            "/docs",
+            page(user_types, Service::swagger_ui_html).with(LimitService::strangers("/docs")),
+        )
+        .nest(
+            "/redoc",
+            page(user_types, Service::redoc_html).with(LimitService::strangers("/redoc")),
+        )
+        .nest(
+            "/scalar",
+            page(user_types, Service::scalar_html).with(LimitService::strangers("/scalar")),
+        )
         .at(
             "/openapi.json",
             get(text(user_types, "application/json", |document| {
                 serde_json::to_string_pretty(document).unwrap_or_default()
-            })),
+            })
+            .with(LimitService::strangers("/openapi.json"))),
         )
-        .at("/openapi.yaml", get(text(user_types, "application/yaml", yaml)))
+        .at(
+            "/openapi.yaml",
+            get(text(user_types, "application/yaml", yaml).with(LimitService::strangers("/openapi.yaml"))),
+        )
 }
 
 /// The document as text, made when it is first asked for.

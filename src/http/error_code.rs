@@ -128,6 +128,8 @@ error_codes! {
         "Something went wrong on our side.", "Quote the request id when you report it.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Not now",
         "The service can't answer right now.", "Try again in a moment.";
+    TextsPaused = "texts_paused", SERVICE_UNAVAILABLE, "Texts are paused",
+        "No texts are sent to this number for a while, or none at all.", "Come back after as many seconds as `Retry-After` says.";
 }
 
 /// A set of codes: what a type says of the operation that refuses with them.

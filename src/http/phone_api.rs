@@ -1,5 +1,6 @@
 //! Codes to one's phone.
 
+use poem::Request;
 use poem_openapi::{ApiResponse, OpenApi, param::Query, payload::Json};
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
         },
         error_code::{Codes, ErrorCode, codes},
         idempotent::IdempotencyHeader,
+        middleware::rate_limit::{client, note},
         problem::Problem,
         refusals::{BODY, IDEMPOTENT, Refused, SIGNED_IN},
     },
@@ -35,6 +37,7 @@ const SEND_CODE: Codes = codes([
     ErrorCode::PhoneMissing,
     ErrorCode::PhoneNotTextable,
     ErrorCode::CodeSentRecently,
+    ErrorCode::TextsPaused,
     ErrorCode::InsufficientUserAuthentication,
 ]);
 const VERIFY_CODE: Codes = codes([ErrorCode::CodeInvalid]);
@@ -48,6 +51,7 @@ impl PhoneApi {
     #[oai(path = "/otp_phone", method = "post", operation_id = "otp_phone")]
     async fn otp_phone(
         &self,
+        request: &Request,
         signed_in: SignedIn,
         idempotency: IdempotencyHeader,
         body: Body<OtpPhone>,
@@ -57,20 +61,23 @@ impl PhoneApi {
         let (guarded, done) = idempotency
             .begin(population, "/otp_phone", Some(&caller.account.id))
             .await?;
-        let (challenge, lifetime) = match done {
-            Some(id) => (id, Purpose::VerifyPhone.lifetime()),
+        let challenge = match done {
+            Some(id) => id,
             None => {
-                let sent = send_code(core, caller, body.0.0.as_ref()).await;
-                let id = sent.as_ref().ok().map(|(id, _)| id.to_string());
+                let sent = send_code(core, caller, &client(request), body.0.0.as_ref()).await;
+                let id = sent.as_ref().ok().map(|sent| sent.challenge.to_string());
                 IdempotencyHeader::end(population, &guarded, id.as_deref()).await;
-                let (id, lifetime) = sent?;
-                (id.to_string(), lifetime)
+                let sent = sent?;
+                for (quota, spent) in sent.limits {
+                    note(request, quota, spent);
+                }
+                sent.challenge.to_string()
             }
         };
         Ok(CodeSentResponse::Accepted(Json(CodeSent {
             message: "A code is on its way to your phone.".to_owned(),
             otp: challenge,
-            expires_in: lifetime.as_secs(),
+            expires_in: Purpose::VerifyPhone.lifetime().as_secs(),
         })))
     }
 

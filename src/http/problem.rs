@@ -129,6 +129,17 @@ impl Problem {
         self
     }
 
+    /// With those response headers of `headers` that it has not of its own.
+    #[must_use]
+    pub fn with_headers_beside(mut self, headers: &[(&'static str, String)]) -> Self {
+        for (name, value) in headers {
+            if self.headers.iter().all(|(own, _)| own != name) {
+                self.headers.push((name, value.clone()));
+            }
+        }
+        self
+    }
+
     /// What is wrong and how to mend it.
     #[must_use]
     pub fn detail(&self) -> &str {

@@ -10,14 +10,13 @@ use crate::{
         caller::{SignedIn, not_own_account},
         dto::profile::{Delete, Deleted, ProfileSchema, ProfileUpdate},
         error_code::{Codes, ErrorCode, codes},
-        middleware::rate_limit::{allowed, client},
+        middleware::rate_limit::{client, spend},
         problem::Problem,
         refusals::{BODY, Refused, SIGNED_IN},
     },
     service::{
         authenticate::Caller,
         erase_account::{erase_account, prove_owner},
-        limits::spend,
         profile::profile,
         update_profile::update_profile,
     },
@@ -103,16 +102,8 @@ impl ProfileApi {
         let (population, caller) = (&signed_in.population, &signed_in.caller);
         prove_owner(&population.core, caller, body.0.password).await?;
         // Refused ones don't count.
-        let quota = population.core.quota(&population.user_type, Limit::Delete);
-        let spent = spend(
-            &population.core,
-            &population.user_type,
-            "/delete, accepted",
-            &client(request),
-            quota,
-        )
-        .await?;
-        allowed(quota, spent)?;
+        let client = client(request);
+        spend(request, population, "/delete, accepted", &client, Limit::Delete).await?;
         let receipt = erase_account(&population.core, caller).await?;
         Ok(Json(Deleted {
             message: "Your account and everything in it is deleted.".to_owned(),

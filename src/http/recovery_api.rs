@@ -14,7 +14,7 @@ use crate::{
         device,
         dto::{Address, Message, recovery::Reset},
         error_code::{ErrorCode, codes},
-        middleware::rate_limit::allowed,
+        middleware::rate_limit::spend,
         negotiate::prefers_html,
         pages::Pages,
         population::Population,
@@ -23,7 +23,6 @@ use crate::{
     },
     service::{
         forget_password::forget_password,
-        limits::spend,
         reset_password::{check_link, reset_password},
     },
 };
@@ -104,7 +103,7 @@ impl RecoveryApi {
         let token = token.0.unwrap_or_default();
         check_link(&population.core, &population.user_type, &token).await?;
         let pages = request.data::<Pages>().ok_or_else(internal)?;
-        let rules = match population.core.settings(&population.user_type).password_policy {
+        let rules = match population.core.settings(&population.user_type).password_rules.policy {
             PasswordPolicy::Default => {
                 "8 to 128 characters, with an upper-case and a lower-case letter, a digit and something else."
             }
@@ -144,7 +143,7 @@ impl RecoveryApi {
             population.flag_robot().await;
         } else {
             let Population { core, user_type } = &population;
-            reset_password(core, user_type, &token, body.0.password, &device.0).await?;
+            reset_password(core, user_type, &token, &body.0.password, &device.0).await?;
         }
         let message = "Your new password is set. Everybody who was signed in has been signed out.";
         match request.data::<Pages>() {
@@ -161,17 +160,8 @@ impl RecoveryApi {
 }
 
 async fn ask(request: &Request, population: &Population, email: &Email) -> Result<AskedResponse, Problem> {
-    let quota = population.core.quota(&population.user_type, Limit::ResetLinks);
     let route = "/forget_password of an address";
-    let spent = spend(
-        &population.core,
-        &population.user_type,
-        route,
-        email.index_form(),
-        quota,
-    )
-    .await?;
-    allowed(quota, spent)?;
+    spend(request, population, route, email.index_form(), Limit::ResetLinks).await?;
     forget_password(&population.core, &population.user_type, email).await?;
     let message = "If this address has an account, a mail is on its way.";
     match request.data::<Pages>() {

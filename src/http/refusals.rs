@@ -10,14 +10,16 @@ use poem_openapi::{
 
 use crate::{
     crypto::password_hasher,
+    domain::password_rules::RefusedPassword,
     http::{
         error_code::{Codes, ErrorCode, codes, listed},
-        middleware::rate_limit::too_many,
-        problem::{PROBLEM_JSON, Problem},
+        middleware::rate_limit::{refused_for_now, too_many},
+        problem::{FieldProblem, PROBLEM_JSON, Problem},
     },
     service::{
         Failure,
         authenticate::AuthenticateError,
+        change_password::ChangePasswordError,
         check_password::PasswordError,
         confirm::ConfirmError,
         end_sessions::EndError,
@@ -27,9 +29,10 @@ use crate::{
         register::RegisterError,
         reset_password::ResetError,
         sign_in::SignInError,
+        text_guard::GuardError,
         update_profile::UpdateError,
     },
-    storage::StoreError,
+    storage::{StoreError, limits::Quota},
 };
 
 impl From<Failure> for Problem {
@@ -141,9 +144,21 @@ impl From<ResetError> for Problem {
     fn from(error: ResetError) -> Self {
         match error {
             ResetError::LinkInvalid => ConfirmError::LinkInvalid.into(),
+            ResetError::Refused(refused) => refused_password("password", &refused),
             ResetError::Failure(failure) => failure.into(),
         }
     }
+}
+
+/// The 422 of a password that breaks rules; `field` is what the route calls it.
+#[must_use]
+pub fn refused_password(field: &str, refused: &RefusedPassword) -> Problem {
+    let errors = refused.reasons().map(|(code, detail)| FieldProblem {
+        field: field.to_owned(),
+        code: code.to_owned(),
+        detail,
+    });
+    Problem::of_fields(errors.collect())
 }
 
 impl From<UpdateError> for Problem {
@@ -164,9 +179,22 @@ impl From<SendCodeError> for Problem {
             SendCodeError::Off => Self::new(ErrorCode::PhoneNotTextable).with_detail("This service sends no texts."),
             SendCodeError::NoPhone => Self::new(ErrorCode::PhoneMissing),
             SendCodeError::NotTextable => Self::new(ErrorCode::PhoneNotTextable),
-            SendCodeError::TooSoon { retry_after } => Self::new(ErrorCode::CodeSentRecently)
-                .with_header("retry-after", retry_after.as_millis().div_ceil(1000).max(1).to_string()),
-            SendCodeError::TooMany { quota, retry_after } => too_many(quota, retry_after),
+            SendCodeError::NotServed => {
+                Self::new(ErrorCode::PhoneNotTextable).with_detail("Texts are not sent to numbers of this country.")
+            }
+            SendCodeError::TooSoon { pause, retry_after } => {
+                let quota = Quota {
+                    burst: 1,
+                    period: pause,
+                };
+                refused_for_now(ErrorCode::CodeSentRecently, quota, retry_after)
+            }
+            SendCodeError::Held(GuardError::TooMany { quota, retry_after }) => too_many(quota, retry_after),
+            SendCodeError::Held(GuardError::Paused { retry_after }) => {
+                let wait = retry_after.as_millis().div_ceil(1000).max(1);
+                Self::new(ErrorCode::TextsPaused).with_header("retry-after", wait.to_string())
+            }
+            SendCodeError::Held(GuardError::Failure(failure)) => failure.into(),
             SendCodeError::StaleSignIn => stale_sign_in(),
             SendCodeError::Gone => gone(),
             SendCodeError::Failure(failure) => failure.into(),
@@ -202,6 +230,15 @@ impl From<PasswordError> for Problem {
             PasswordError::TooManyTries { retry_after } => too_many_tries(retry_after),
             PasswordError::Gone => gone(),
             PasswordError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for Problem {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::NotShown(error) => error.into(),
+            ChangePasswordError::Refused(refused) => refused_password("new_password", &refused),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     config::{Config, environment::Environment, sms::SmsConfig},
     domain::{limits::Limit, private::Private},
     http::{
-        client_address::TrustedProxies,
+        client_address::{ExemptClients, TrustedProxies},
         dev_outbox::{self, DevPages},
         docs, error_code, health,
         health::Health,
@@ -38,7 +38,7 @@ pub fn build(
     let api = Arc::new(docs::api(user_types));
     // What only a few routes take is put on those alone: the others pay for none of it.
     let mut route = health::mount(Route::new(), health)
-        .at("/errors", error_code::page())
+        .at("/errors", error_code::page().with(LimitService::strangers("/errors")))
         .at("/favicon.ico", pages::icon());
     for user_type in user_types {
         route = route.nest_no_strip(format!("/{user_type}"), Arc::clone(&api));
@@ -74,10 +74,10 @@ pub fn build(
     for user_type in user_types {
         methods.insert(format!("/{user_type}"), "GET".to_owned());
     }
-    let proxies = config.http.trusted_proxies.iter();
-    let proxies = TrustedProxies(proxies.filter_map(|net| net.parse().ok()).collect());
+    let proxies = TrustedProxies(networks(&config.http.trusted_proxies));
     route
         .data(proxies.clone())
+        .data(ExemptClients(networks(&config.http.limit_exempt)))
         .data(pages.clone())
         .data(documents)
         .data(Arc::clone(&core))
@@ -106,4 +106,8 @@ fn twilio_hook(config: &Config) -> Option<TwilioHook> {
         token: Private::new(twilio.auth_token.expose().to_owned()),
         base: twilio.status_callback(&config.http.public_url)?,
     })
+}
+
+fn networks(list: &[String]) -> Vec<ipnet::IpNet> {
+    list.iter().filter_map(|net| net.parse().ok()).collect()
 }

@@ -8,11 +8,14 @@ use crate::{
         challenge::Purpose,
         message::MessageKind,
         password::Password,
+        password_rules::RefusedPassword,
+        private::Private,
     },
     service::{
-        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
+        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
         authenticate::Caller,
         check_password::{PasswordError, check_password},
+        choose_password::{ChooseError, choose_password},
         core::Core,
         failure::Failure,
         revoke,
@@ -21,24 +24,55 @@ use crate::{
     storage::{Change, Changed, accounts::AccountRecord, change, revocations::Standing},
 };
 
+/// Why the password stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    /// The one in use is not shown.
+    #[error(transparent)]
+    NotShown(#[from] PasswordError),
+    /// The new one breaks rules.
+    #[error("the new password breaks rules")]
+    Refused(RefusedPassword),
+}
+
+impl From<Failure> for ChangePasswordError {
+    fn from(failure: Failure) -> Self {
+        Self::NotShown(failure.into())
+    }
+}
+
+impl From<ChooseError> for ChangePasswordError {
+    fn from(error: ChooseError) -> Self {
+        match error {
+            ChooseError::Refused(refused) => Self::Refused(refused),
+            ChooseError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
 /// Sets `new` for somebody who knows `current`. Of two changes at once that were shown the same password, one is made: the
 /// other is told that its password is not right, as it would be a moment later.
 pub async fn change_password(
     core: &Core,
     caller: &Caller,
     current: Password,
-    new: Password,
-) -> Result<(), PasswordError> {
+    new: &Private,
+) -> Result<(), ChangePasswordError> {
     let key = caller.key();
     check_password(core, caller, current, AuditEvent::PasswordChanged).await?;
+    let keys = open_keys(core, &key).await?.ok_or(PasswordError::Gone)?;
+    let sealed = caller.account.sealed.as_ref().ok_or(PasswordError::Gone)?;
+    let person = sealed.open(&keys).map_err(Failure::from)?;
+    let has_second_factor = caller.security.factors.totp.is_some();
+    let new = choose_password(core, &key.user_type, new, &person, has_second_factor).await?;
     let password_hash = core.hasher.hash(Arc::new(new)).await.map_err(Failure::from)?;
     for _ in 0..ATTEMPTS {
         let (_, security) = find_verified(core, &key).await?.ok_or(PasswordError::Gone)?;
         if security.password_hash != caller.security.password_hash {
-            return Err(PasswordError::Wrong);
+            return Err(PasswordError::Wrong.into());
         }
         if !is_session_backed(caller, &security) {
-            return Err(PasswordError::Gone);
+            return Err(PasswordError::Gone.into());
         }
         let kept_session = Some(caller.session_id.clone());
         let signed = sign(core, &key, &security, |next| {
@@ -76,7 +110,7 @@ pub async fn change_password(
                 return Ok(());
             }
             Changed::Left(()) => {}
-            Changed::Missing | Changed::Taken(_) => return Err(PasswordError::Gone),
+            Changed::Missing | Changed::Taken(_) => return Err(PasswordError::Gone.into()),
         }
     }
     Err(contended().into())

@@ -9,11 +9,11 @@ use crate::{
         clock::Clock,
         entropy::Entropy,
         limits::{Limit, Quota, Quotas},
-        password::PasswordPolicy,
+        password_rules::PasswordRules,
         session::SessionPolicy,
         user_type::UserType,
     },
-    service::{audit::AuditLines, email_filter::LookupTimes, keyring::KeyReader, vault::Vault},
+    service::{audit::AuditLines, email_filter::LookupTimes, keyring::KeyReader, text_guard::TextPolicy, vault::Vault},
     storage::{
         Probe, Stores, email_filter::EmailFilter, idempotency::Idempotency, leases::Leases, limits::Limits,
         outbox::HandOver, revocations::Revocations, throttle::Throttle,
@@ -24,11 +24,13 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct UserTypeSettings {
     /// Of new passwords.
-    pub password_policy: PasswordPolicy,
+    pub password_rules: PasswordRules,
     /// Lifetimes.
     pub sessions: SessionPolicy,
     /// Whether nobody is there to send texts.
     pub is_texting_off: bool,
+    /// Texts a day for its accounts; none is no cap.
+    pub daily_texts: Option<u32>,
     /// How often what may be done.
     pub quotas: Quotas,
     /// Of the user type's own fields; none without one.
@@ -61,6 +63,8 @@ pub struct Core {
     pub throttle: Option<Arc<dyn Throttle>>,
     /// Requests that were sent under a key.
     pub idempotency: Arc<dyn Idempotency>,
+    /// Where texts may go, and how many.
+    pub texts: TextPolicy,
     /// Who does what is due by the clock.
     pub leases: Arc<dyn Leases>,
     /// Sessions that ended, as servers tell each other; none where there is one server.

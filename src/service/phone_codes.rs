@@ -13,7 +13,6 @@ use crate::{
         clock::Timestamp,
         code::OtpCode,
         ids::ChallengeId,
-        limits::Limit,
         message::MessageKind,
         phone::Phone,
     },
@@ -23,7 +22,7 @@ use crate::{
         core::Core,
         failure::Failure,
         fresh::is_fresh,
-        limits::spend,
+        text_guard::{Admitted, GuardError, admit, is_served, note_verified},
     },
     storage::{
         Change,
@@ -48,17 +47,17 @@ pub enum SendCodeError {
     /// The last one was sent a moment ago.
     #[error("too soon")]
     TooSoon {
+        /// One in so long.
+        pause: Duration,
         /// How long to wait.
         retry_after: Duration,
     },
-    /// Too many texts to this number, or to this country.
-    #[error("too many texts")]
-    TooMany {
-        /// The limit that was met.
-        quota: Quota,
-        /// How long to wait.
-        retry_after: Duration,
-    },
+    /// Its country is not texted.
+    #[error("numbers of this country are not texted")]
+    NotServed,
+    /// What guards texts lets it through not now.
+    #[error(transparent)]
+    Held(GuardError),
     /// The sign-in is too old to enrol another number.
     #[error("the sign-in is too old")]
     StaleSignIn,
@@ -70,35 +69,67 @@ pub enum SendCodeError {
     Failure(#[from] Failure),
 }
 
-/// Spends one text from each limit. An account's own is the pause after each text.
-async fn spend_text(core: &Core, caller: &Caller, phone: &Phone) -> Result<(), SendCodeError> {
-    let country = phone.calling_code().unwrap_or_default().to_string();
-    for (route, subject, limit) in [
-        ("/otp_phone to a number", phone.expose(), Limit::TextsToNumber),
-        ("/otp_phone to a country", country.as_str(), Limit::TextsToCountry),
-    ] {
-        let user_type = &caller.account.user_type;
-        let quota = core.quota(user_type, limit);
-        let spent = spend(core, user_type, route, subject, quota).await?;
-        if let Spent::Refused { retry_after } = spent {
-            return Err(SendCodeError::TooMany { quota, retry_after });
-        }
-    }
-    Ok(())
+/// A code that is on its way.
+#[derive(Debug)]
+pub struct SentCode {
+    /// Its name.
+    pub challenge: ChallengeId,
+    /// What the limits of texts said.
+    pub limits: Vec<(Quota, Spent)>,
 }
 
-/// Asks for a code to the account's number, or to another that becomes the account's, unverified.
+impl SendCodeError {
+    fn too_soon(challenge: &Challenge, now: Timestamp) -> Self {
+        Self::TooSoon {
+            pause: challenge.may_repeat_at().since(challenge.made_at),
+            retry_after: challenge.may_repeat_at().since(now),
+        }
+    }
+}
+
+impl From<GuardError> for SendCodeError {
+    fn from(error: GuardError) -> Self {
+        match error {
+            GuardError::Failure(failure) => failure.into(),
+            held => Self::Held(held),
+        }
+    }
+}
+
+/// Asks for a code to the account's number, or to another that becomes the account's, unverified. `client` is the address
+/// of the caller's client, as limits count it.
 pub async fn send_code(
     core: &Core,
     caller: &Caller,
+    client: &str,
     enrol: Option<&Phone>,
-) -> Result<(ChallengeId, Duration), SendCodeError> {
+) -> Result<SentCode, SendCodeError> {
+    let mut admitted = None;
+    let sent = store_code(core, caller, client, enrol, &mut admitted).await;
+    let limits = admitted.as_mut().map(|admitted| std::mem::take(&mut admitted.limits));
+    match (admitted, &sent) {
+        (Some(admitted), Ok(_)) => admitted.sent(core, &caller.account.user_type).await,
+        (Some(admitted), Err(_)) => admitted.take_back(core).await,
+        (None, _) => {}
+    }
+    Ok(SentCode {
+        challenge: sent?,
+        limits: limits.unwrap_or_default(),
+    })
+}
+
+async fn store_code(
+    core: &Core,
+    caller: &Caller,
+    client: &str,
+    enrol: Option<&Phone>,
+    admitted: &mut Option<Admitted>,
+) -> Result<ChallengeId, SendCodeError> {
     let key = caller.key();
     if core.settings(&key.user_type).is_texting_off {
         return Err(SendCodeError::Off);
     }
     let keys = open_keys(core, &key).await?.ok_or(SendCodeError::Gone)?;
-    let mut is_paid = false;
     for _ in 0..ATTEMPTS {
         let (account, security) = find_verified(core, &key).await?.ok_or(SendCodeError::Gone)?;
         let sealed = account.sealed.as_ref().ok_or(SendCodeError::Gone)?;
@@ -112,19 +143,16 @@ pub async fn send_code(
         if !phone.is_textable() {
             return Err(SendCodeError::NotTextable);
         }
-        let now = core.clock.now();
-        let may_send_at = account
-            .challenges
-            .get(&Purpose::VerifyPhone)
-            .map(Challenge::may_repeat_at);
-        if let Some(at) = may_send_at.filter(|at| now < *at) {
-            return Err(SendCodeError::TooSoon {
-                retry_after: at.since(now),
-            });
+        if !is_served(core, phone) {
+            return Err(SendCodeError::NotServed);
         }
-        if !is_paid {
-            spend_text(core, caller, phone).await?;
-            is_paid = true;
+        let now = core.clock.now();
+        let last = account.challenges.get(&Purpose::VerifyPhone);
+        if let Some(last) = last.filter(|last| now < last.may_repeat_at()) {
+            return Err(SendCodeError::too_soon(last, now));
+        }
+        if admitted.is_none() {
+            *admitted = Some(admit(core, caller, client, phone).await?);
         }
         let enrolled = if is_other {
             let keyring = core.keyring.current();
@@ -145,7 +173,7 @@ pub async fn send_code(
             if let Some(last) = stored.challenges.get(&Purpose::VerifyPhone)
                 && now < last.may_repeat_at()
             {
-                return Change::Leave(Step::TooSoon(last.may_repeat_at()));
+                return Change::Leave(Step::TooSoon(SendCodeError::too_soon(last, now)));
             }
             if let Some((signed, sealed_phone)) = &enrolled {
                 let is_stored = stored.replace_security(security.rev_sec, signed.clone());
@@ -167,13 +195,9 @@ pub async fn send_code(
                 core.note_message(&key.user_type, &key.id, AuditEvent::PhoneCodeRequested, &message_id)
                     .await;
                 hand_over(core, &key, message_id);
-                return Ok((id, Purpose::VerifyPhone.lifetime()));
+                return Ok(id);
             }
-            Some(Step::TooSoon(at)) => {
-                return Err(SendCodeError::TooSoon {
-                    retry_after: at.since(now),
-                });
-            }
+            Some(Step::TooSoon(refused)) => return Err(refused),
             Some(Step::Overtaken) => {}
             None => return Err(SendCodeError::Gone),
         }
@@ -183,7 +207,7 @@ pub async fn send_code(
 
 enum Step {
     Done,
-    TooSoon(Timestamp),
+    TooSoon(SendCodeError),
     Overtaken,
 }
 
@@ -271,6 +295,7 @@ pub async fn verify_code(
             crate::storage::Changed::Stored(_) => {
                 core.note(&key.user_type, &key.id, AuditEvent::PhoneVerified, Outcome::Success)
                     .await;
+                count_verified(core, caller).await;
                 return Ok(());
             }
             crate::storage::Changed::Left(true) => {}
@@ -278,4 +303,18 @@ pub async fn verify_code(
         }
     }
     Err(contended().into())
+}
+
+/// Tells the guard of texts that a code came back. Done is done: where the number can't be opened any more, nothing is told.
+async fn count_verified(core: &Core, caller: &Caller) {
+    let pending = caller.account.challenges.get(&Purpose::VerifyPhone);
+    let sealed = caller.account.sealed.as_ref().and_then(|sealed| sealed.phone.as_ref());
+    let (Some(pending), Some(sealed)) = (pending, sealed) else {
+        return;
+    };
+    if let Ok(Some(keys)) = open_keys(core, &caller.key()).await
+        && let Ok(phone) = keys.open(sealed)
+    {
+        note_verified(core, &phone, pending.made_at).await;
+    }
 }

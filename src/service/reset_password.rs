@@ -11,12 +11,14 @@ use crate::{
         challenge::Purpose,
         device::Device,
         message::MessageKind,
-        password::Password,
+        password_rules::RefusedPassword,
+        private::Private,
         token::{LinkToken, TokenDigest},
         user_type::UserType,
     },
     service::{
-        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
+        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
+        choose_password::{ChooseError, choose_password},
         core::Core,
         devices,
         failure::Failure,
@@ -31,6 +33,9 @@ pub enum ResetError {
     /// Garbled, used, expired, replaced by a later mail, or of another user type: one answer for all.
     #[error("the link is not valid")]
     LinkInvalid,
+    /// The password breaks rules; the link was not used up.
+    #[error("the password breaks rules")]
+    Refused(RefusedPassword),
     /// Not the caller's doing.
     #[error(transparent)]
     Failure(#[from] Failure),
@@ -54,15 +59,25 @@ pub async fn check_link(core: &Core, user_type: &UserType, token: &str) -> Resul
         .ok_or(ResetError::LinkInvalid)
 }
 
-/// Sets `password`.
+impl From<ChooseError> for ResetError {
+    fn from(error: ChooseError) -> Self {
+        match error {
+            ChooseError::Refused(refused) => Self::Refused(refused),
+            ChooseError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+/// Sets the password that was chosen. It is judged once the link proved whose it is: what others can guess of its owner
+/// says little in it.
 pub async fn reset_password(
     core: &Core,
     user_type: &UserType,
     token: &str,
-    password: Password,
+    chosen: &Private,
     device: &Device,
 ) -> Result<(), ResetError> {
-    let reset = follow(core, user_type, token, password, device).await;
+    let reset = follow(core, user_type, token, chosen, device).await;
     if matches!(reset, Err(ResetError::LinkInvalid)) {
         core.note_first(Some(user_type), AuditEvent::LinkRefused, Details::default())
             .await;
@@ -74,7 +89,7 @@ async fn follow(
     core: &Core,
     user_type: &UserType,
     token: &str,
-    password: Password,
+    chosen: &Private,
     device: &Device,
 ) -> Result<(), ResetError> {
     let token = LinkToken::parse(token).ok_or(ResetError::LinkInvalid)?;
@@ -82,10 +97,15 @@ async fn follow(
     let digest = link_digest(user_type, Purpose::ResetPassword, &token);
     let usable = |found: &(AccountRecord, Security)| is_usable(core, found, &digest);
     // Before the hash: a garbled link must not cost one.
-    find_verified(core, &key)
+    let (account, security) = find_verified(core, &key)
         .await?
         .filter(usable)
         .ok_or(ResetError::LinkInvalid)?;
+    let keys = open_keys(core, &key).await?.ok_or(ResetError::LinkInvalid)?;
+    let sealed = account.sealed.as_ref().ok_or(ResetError::LinkInvalid)?;
+    let person = sealed.open(&keys).map_err(Failure::from)?;
+    let has_second_factor = security.factors.totp.is_some();
+    let password = choose_password(core, user_type, chosen, &person, has_second_factor).await?;
     let place = devices::place(core, &key, device)?;
     let password_hash = core.hasher.hash(Arc::new(password)).await.map_err(Failure::from)?;
 

@@ -6,6 +6,7 @@ use crate::{
         confirm::{discard, make_account},
         core::Core,
         failure::{Failure, pass_over_damaged},
+        text_guard::KEPT,
     },
     storage::Ref,
 };
@@ -35,6 +36,7 @@ pub async fn sweep(core: &Core, user_type: &UserType) -> Result<Swept, Failure> 
     for id in core.stores.requests.expired(user_type, now, BATCH).await? {
         swept.requests += usize::from(core.stores.requests.delete(&Ref::new(user_type, id)).await?);
     }
+    core.stores.text_counts.remove(now.minus(KEPT)).await?;
     for id in core.stores.sessions.expired(user_type, now, BATCH).await? {
         swept.sessions += usize::from(core.stores.sessions.delete(&Ref::new(user_type, id)).await?);
     }

@@ -16,6 +16,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod breached;
 pub mod dead_letters;
 pub mod deks;
 pub mod documents;
@@ -35,6 +36,7 @@ pub mod requests;
 pub mod revocations;
 pub mod schema;
 pub mod sessions;
+pub mod text_counts;
 pub mod throttle;
 
 #[cfg(feature = "mongo")]
@@ -80,6 +82,8 @@ pub struct Stores {
     pub audit: Arc<dyn audit::AuditStore>,
     /// Which workers live.
     pub heartbeats: Arc<dyn heartbeats::Heartbeats>,
+    /// How many texts went out.
+    pub text_counts: Arc<dyn text_counts::TextCounts>,
     /// Whether it all can be used.
     pub probe: Arc<dyn Probe>,
 }

@@ -166,7 +166,9 @@ async fn a_limit_says_when_to_come_back(stores: &StoreSet) {
     };
     for (left, until_full) in [(2, 20), (1, 40), (0, 60)] {
         let answer = ask(&format!("a{left}@mail.example")).await.expect(202);
-        assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=3;w=60");
+        // Of the first, the mailbox's own limit has as little left, and is whole again later.
+        let (window, until_full) = if left == 2 { (3600, 1200) } else { (60, until_full) };
+        assert_eq!(answer.header("ratelimit-policy"), format!("\"default\";q=3;w={window}"));
         assert_eq!(
             answer.header("ratelimit"),
             format!("\"default\";r={left};t={until_full}")

@@ -225,6 +225,8 @@ async fn a_new_code_replaces_the_one_before_and_each_waits_longer(app: &TestApp,
         let soon = app.ask_code(user_type, &pair.access, &json!({})).await;
         let soon = soon.expect_problem(429, "code_sent_recently");
         assert_eq!(soon.header("retry-after"), wait.to_string());
+        assert_eq!(soon.header("ratelimit-policy"), format!("\"default\";q=1;w={wait}"));
+        assert_eq!(soon.header("ratelimit"), format!("\"default\";r=0;t={wait}"));
         app.clock.advance(Duration::from_secs(wait - 1));
         app.ask_code(user_type, &pair.access, &json!({})).await.expect(429);
         app.clock.advance(Duration::from_secs(1));

@@ -12,6 +12,7 @@ cases_on_production! {
     the_first_start_needs_no_folder
     they_share_each_limit
     they_count_tries_as_one
+    they_share_the_cap_of_texts
     what_one_does_the_other_knows
     who_confirms_at_one_signs_in_at_the_other_at_once
     strangers_get_the_same_answer_from_the_filter_and_the_database
@@ -174,4 +175,27 @@ async fn a_mail_is_sent_once_however_many_workers_run(stores: &StoreSet) {
         assert_eq!(servers[0].all_mails(&person.email).await.len(), 1);
     }
     stop(servers).await;
+}
+
+async fn they_share_the_cap_of_texts(stores: &StoreSet) {
+    let setup = Setup::new(stores)
+        .set("PUBLIC_URL", "http://id.example.com")
+        .set("SMS_DAILY_CAP_ALL", "5");
+    let servers = [setup.spawn().await, setup.spawn().await];
+    let mut pairs = Vec::new();
+    for _ in 0..12 {
+        let person = Person::new().with_mobile();
+        servers[0].join("User1", &person).await;
+        pairs.push(servers[0].login("User1", &person).await);
+    }
+    let own = json!({});
+    let asked = pairs.iter().enumerate();
+    let asked = asked.map(|(n, pair)| servers[n % 2].ask_code("User1", &pair.access, &own));
+    let statuses: Vec<u16> = join_all(asked).await.iter().map(|answer| answer.status).collect();
+    let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
+    assert_eq!((count(202), count(503)), (5, 7), "{statuses:?}");
+    assert_eq!(servers[0].all_texts().await.len(), 5);
+    for server in servers {
+        server.shut_down().await;
+    }
 }

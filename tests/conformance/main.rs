@@ -40,6 +40,7 @@ mod revocations;
 mod schemas;
 mod sessions;
 mod shared;
+mod text_counts;
 
 /// Makes a test of every case for every adapter.
 macro_rules! conformance {
@@ -145,6 +146,12 @@ conformance! {
         recent_ones_are_listed_newest_first
         old_ones_and_a_stopping_workers_own_are_removed
         fifty_beats_of_one_worker_leave_one
+    }
+    text_counts {
+        of_fifty_texts_of_two_servers_the_cap_goes
+        a_count_comes_back_as_it_was
+        what_is_left_is_not_stored
+        old_counts_are_removed_and_the_others_listed
     }
     probe {
         a_sound_store_passes_however_often_it_is_asked

@@ -4,10 +4,10 @@
 use std::sync::Mutex;
 
 use sealgate::{
-    domain::{password::Password, user_type::UserType},
+    domain::{password::Password, private::Private, user_type::UserType},
     service::{
         authenticate::{AuthenticateError, Caller, authenticate},
-        change_password::change_password,
+        change_password::{ChangePasswordError, change_password},
         check_password::PasswordError,
         end_sessions::end_other_sessions,
         refresh::{RefreshError, refresh},
@@ -59,7 +59,13 @@ async fn a_password_is_changed_with_all_that_goes_with_it_or_not_at_all() {
         two_sessions,
         async |process, [own, _]| {
             let caller = find(process, own).await.expect("signed in");
-            let _ = change_password(&process.core, &caller, password(PASSWORD), password(NEW)).await;
+            let _ = change_password(
+                &process.core,
+                &caller,
+                password(PASSWORD),
+                &Private::new(NEW.to_owned()),
+            )
+            .await;
         },
         async |world, process, [own, other], after| {
             let is_changed = !after.is_before("accounts.update");
@@ -67,9 +73,12 @@ async fn a_password_is_changed_with_all_that_goes_with_it_or_not_at_all() {
             assert_eq!(process.sign_in(EMAIL, PASSWORD).await.is_ok(), !is_changed, "{after:?}");
             assert_eq!(find(process, &other).await.is_some(), !is_changed, "{after:?}");
             let own = find(process, &own).await.expect("the one that asks goes on");
-            let again = change_password(&process.core, &own, password(PASSWORD), password(NEW)).await;
+            let again = change_password(&process.core, &own, password(PASSWORD), &Private::new(NEW.to_owned())).await;
             if is_changed {
-                assert!(matches!(again, Err(PasswordError::Wrong)), "{after:?}: {again:?}");
+                assert!(
+                    matches!(again, Err(ChangePasswordError::NotShown(PasswordError::Wrong))),
+                    "{after:?}: {again:?}"
+                );
             } else {
                 again.expect("changed");
             }

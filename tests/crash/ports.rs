@@ -11,6 +11,7 @@ use sealgate::{
     domain::{
         clock::Timestamp,
         ids::{AccountId, AuditId, MessageId, SessionId, WorkerId},
+        text_scope::TextScope,
         user_type::UserType,
     },
     storage::{
@@ -25,6 +26,7 @@ use sealgate::{
         requests::Requests,
         schema::Schema,
         sessions::{SessionRecord, Sessions},
+        text_counts::{TextCountRecord, TextCounts},
     },
 };
 
@@ -47,6 +49,7 @@ pub(crate) fn faulty(stores: &Stores, faults: &Arc<Faults>) -> Stores {
         requests: wrap(&stores.requests, faults),
         audit: wrap(&stores.audit, faults),
         heartbeats: wrap(&stores.heartbeats, faults),
+        text_counts: wrap(&stores.text_counts, faults),
         probe: wrap(&stores.probe, faults),
     }
 }
@@ -311,6 +314,32 @@ impl AuditStore for Faulty<dyn AuditStore> {
         self.faults
             .write("audit.advance".to_owned(), self.inner.advance(reader, expected, place))
             .await
+    }
+}
+
+#[async_trait]
+impl TextCounts for Faulty<dyn TextCounts> {
+    async fn update(
+        &self,
+        scope: &TextScope,
+        now: Timestamp,
+        decide: &mut (dyn for<'r> FnMut(&'r mut TextCountRecord) -> Verdict + Send),
+    ) -> Result<(), StoreError> {
+        let what = "text_counts.update".to_owned();
+        self.faults.write(what, self.inner.update(scope, now, decide)).await
+    }
+
+    async fn find(&self, scope: &TextScope) -> Result<Option<TextCountRecord>, StoreError> {
+        self.faults.read(self.inner.find(scope)).await
+    }
+
+    async fn list(&self) -> Result<Vec<TextCountRecord>, StoreError> {
+        self.faults.read(self.inner.list()).await
+    }
+
+    async fn remove(&self, before: Timestamp) -> Result<(), StoreError> {
+        let what = "text_counts.remove".to_owned();
+        self.faults.write(what, self.inner.remove(before)).await
     }
 }
 

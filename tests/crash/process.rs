@@ -120,6 +120,7 @@ impl Process {
             limits: None,
             throttle: None,
             idempotency: Arc::new(MemoryIdempotency::default()),
+            texts: sealgate::service::text_guard::TextPolicy::default(),
             leases: Arc::new(sealgate::storage::memory::FreeLeases),
             filter: Arc::new(sealgate::storage::memory::AlwaysMaybe),
             revocations: None,

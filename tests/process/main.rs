@@ -34,4 +34,5 @@ mod logging;
 mod operator;
 mod starting;
 mod stopping;
+mod texts;
 mod walk;

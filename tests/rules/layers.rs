@@ -154,6 +154,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
             "hkdf",
             "hmac",
             "jsonwebtoken",
+            "md4",
         ],
         &["crypto"],
     ),

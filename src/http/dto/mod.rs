@@ -16,7 +16,7 @@ use crate::{
         phone::Phone, private::Private, username::Username,
     },
     http::{body::Dto, fields::Fields, population::Population},
-    service::sessions::TokenPair,
+    service::{choose_password::context_of_service, sessions::TokenPair},
 };
 
 /// A registration.
@@ -77,6 +77,7 @@ pub struct Create {
 impl Dto for Create {
     type Schema = CreateSchema;
     const TAKES_FORM: bool = false;
+    const CHOOSES_PASSWORD: bool = true;
 
     fn read(fields: &mut Fields, population: &Population) -> Option<Self> {
         let first_name = fields.required("first_name");
@@ -93,15 +94,15 @@ impl Dto for Create {
             .into_iter()
             .filter_map(|text| text.as_ref().map(|text| text.as_str()))
             .chain(email.as_ref().and_then(|text| text.split('@').next()))
-            .chain([population.user_type.as_str(), "sealgate"])
+            .chain(context_of_service(&population.user_type))
             .collect();
-        let policy = population.core.settings(&population.user_type).password_policy;
-        let parsed = password.map(|text| Password::parse_new(text.as_str().to_owned(), &policy, &context));
+        let rules = population.core.settings(&population.user_type).password_rules;
+        let parsed = password.map(|text| Password::parse_new(text.as_str().to_owned(), &rules, &context));
         let password = match parsed {
             Some(Ok(password)) => Some(password),
-            Some(Err(refusals)) => {
-                for refusal in &refusals {
-                    fields.refuse_with("password", refusal);
+            Some(Err(refused)) => {
+                for (code, detail) in refused.reasons() {
+                    fields.refuse("password", code, detail);
                 }
                 None
             }

@@ -11,8 +11,8 @@ use poem::{
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
 
 use crate::http::{
-    accounts_api::problem_page, error_code::ErrorCode, negotiate::prefers_html, pages::Pages, problem::Problem,
-    refusals::internal,
+    accounts_api::problem_page, error_code::ErrorCode, middleware::rate_limit::LimitFields, negotiate::prefers_html,
+    pages::Pages, problem::Problem, refusals::internal,
 };
 
 /// The middleware.
@@ -68,7 +68,13 @@ impl<E: Endpoint> Endpoint for WithProblems<E> {
         let is_for_people = is_link_route(&path) && prefers_html(&request);
         let problem = match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(Ok(response)) => return Ok(response.into_response()),
-            Ok(Err(error)) => self.problem(&error, &path),
+            Ok(Err(error)) => {
+                let problem = self.problem(&error, &path);
+                match error.data::<LimitFields>() {
+                    Some(LimitFields(fields)) => problem.with_headers_beside(fields),
+                    None => problem,
+                }
+            }
             Err(_) => {
                 tracing::error!("a request panicked");
                 internal()

@@ -4,13 +4,17 @@
 //! family: there a client's address is charged only for requests that prove nothing, once they are answered. Neither
 //! does an office behind one address use up its people's requests, nor does a token help whoever has none.
 //!
+//! What several limits count shows the tightest of them ([`Shown`]). Addresses in `LIMIT_EXEMPT` are not counted where
+//! nothing is guessed and nothing texted ([`may_be_exempt`]).
+//!
 //! # To add a route
 //! Its path and [`Counted`] in [`counted`]; where that is by identity, its handler takes what calls
 //! [`Identity::spend`] ([`SignedIn`](crate::http::caller::SignedIn) does) before it asks the store.
 
 use std::{
+    cmp::Reverse,
     net::IpAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -19,11 +23,10 @@ use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 use crate::{
     domain::{limits::Limit, user_type::UserType},
     http::{
-        client_address::{TrustedProxies, subject},
+        client_address::{ExemptClients, TrustedProxies, subject},
         error_code::ErrorCode,
         population::Population,
         problem::Problem,
-        refusals::internal,
     },
     service::{Core, limits},
     storage::limits::{Quota, Spent},
@@ -69,6 +72,72 @@ pub fn counted(path: &str) -> Counted {
     }
 }
 
+/// Whether the address of a client may be exempt on that path: not where a password, code or token is tried, and not where
+/// a text is sent.
+#[must_use]
+pub fn may_be_exempt(path: &str) -> bool {
+    matches!(
+        path,
+        "/" | "/create"
+            | "/verify"
+            | "/resend-verification"
+            | "/forget_password"
+            | "/reset_password_form"
+            | "/update"
+            | "/verify-token"
+            | "/logout"
+    )
+}
+
+/// What a request spent so far, to be shown with its answer.
+#[derive(Clone, Debug, Default)]
+pub struct Shown(Arc<Mutex<Vec<(Quota, Spent)>>>);
+
+impl Shown {
+    fn note(&self, quota: Quota, spent: Spent) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((quota, spent));
+    }
+
+    /// The fields of the limit that has least left; of two, of the one that is whole again later.
+    fn tightest(&self) -> Option<LimitFields> {
+        let spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let allowed = spent.iter().filter_map(|(quota, spent)| match spent {
+            Spent::Allowed { remaining, reset_after } => Some((*quota, *remaining, *reset_after)),
+            Spent::Refused { .. } => None,
+        });
+        let tightest = allowed.min_by_key(|(_, remaining, reset_after)| (*remaining, Reverse(*reset_after)));
+        tightest.map(|(quota, remaining, reset_after)| LimitFields(fields(quota, remaining, reset_after)))
+    }
+}
+
+/// `RateLimit` and `RateLimit-Policy` of an answer. A refusal carries them to where it becomes a problem.
+#[derive(Clone, Debug)]
+pub struct LimitFields(pub [(&'static str, String); 2]);
+
+/// Notes what a handler spent by itself, for the answer.
+pub fn note(request: &Request, quota: Quota, spent: Spent) {
+    if let Some(shown) = request.data::<Shown>() {
+        shown.note(quota, spent);
+    }
+}
+
+/// Spends one of `subject`'s on `route`, beside what the route counts anyway; nothing, or the 429.
+pub async fn spend(
+    request: &Request,
+    population: &Population,
+    route: &str,
+    subject: &str,
+    limit: Limit,
+) -> Result<(), Problem> {
+    let quota = population.core.quota(&population.user_type, limit);
+    let spent = limits::spend(&population.core, &population.user_type, route, subject, quota).await?;
+    note(request, quota, spent);
+    allowed(quota, spent)
+}
+
 /// Counts who proved to be somebody; a request to a route that counts by identity carries one.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -85,8 +154,9 @@ impl Identity {
             return Ok(());
         };
         let verdict = limits::spend(&population.core, &route.user_type, &route.path, subject, *own).await?;
-        // A second call in one request would be a second identity; the first one's fields are shown.
+        // A second call in one request would be a second identity.
         let _ = spent.set((*own, verdict));
+        note(request, *own, verdict);
         allowed(*own, verdict)
     }
 }
@@ -140,50 +210,62 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let (population, address) = (Population::of(&request)?, address(&request));
-        let spend = async |quota| {
-            let LimitRate { path, user_type } = &self.route;
-            let spent = limits::spend(&population.core, user_type, path, &subject(address), quota).await;
-            spent.map_err(Problem::from)
+        if population.core.limits.is_none() {
+            return Ok(self.inner.call(request).await?.into_response());
+        }
+        let LimitRate { path, user_type } = &self.route;
+        let exempt = request.data::<ExemptClients>();
+        let is_exempt = may_be_exempt(path) && exempt.is_some_and(|exempt| exempt.has(address));
+        let shown = Shown::default();
+        request.set_data(shown.clone());
+        let charge = async |limit| {
+            if is_exempt {
+                return Ok(());
+            }
+            let quota = population.core.quota(user_type, limit);
+            let spent = limits::spend(&population.core, user_type, path, &subject(address), quota).await?;
+            shown.note(quota, spent);
+            allowed(quota, spent)
         };
-        let quota = |limit| population.core.quota(&self.route.user_type, limit);
-        match counted(&self.route.path) {
+        match counted(path) {
             Counted::Client(limit) => {
-                let quota = quota(limit);
-                let spent = spend(quota).await?;
-                allowed(quota, spent)?;
-                Ok(with_fields(
-                    self.inner.call(request).await?.into_response(),
-                    quota,
-                    spent,
-                ))
+                charge(limit).await?;
+                with_fields(self.inner.call(request).await, &shown)
             }
             Counted::Identity { own, strangers } => {
-                let strangers = quota(strangers);
                 let identity = Identity {
                     route: self.route.clone(),
-                    own: quota(own),
+                    own: population.core.quota(user_type, own),
                     spent: Arc::default(),
                 };
                 request.set_data(identity.clone());
                 let answer = self.inner.call(request).await;
-                if let Some((quota, spent)) = identity.spent.get() {
-                    return Ok(with_fields(answer?.into_response(), *quota, *spent));
+                if identity.spent.get().is_none() {
+                    charge(strangers).await?;
                 }
-                let spent = spend(strangers).await?;
-                allowed(strangers, spent)?;
-                Ok(with_fields(answer?.into_response(), strangers, spent))
+                with_fields(answer, &shown)
             }
         }
     }
 }
 
-/// The middleware of routes that belong to no user type: every request, by the client's address.
+/// The middleware of routes that belong to no user type: every request, by the client's address. Not for probes, which cost
+/// nothing and are asked every few seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitService {
     /// What the bucket is named by.
     pub route: &'static str,
     /// How many.
     pub limit: Limit,
+}
+
+impl LimitService {
+    /// 100 an hour.
+    #[must_use]
+    pub const fn strangers(route: &'static str) -> Self {
+        let limit = Limit::Stranger;
+        Self { route, limit }
+    }
 }
 
 impl<E: Endpoint> Middleware<E> for LimitService {
@@ -204,36 +286,59 @@ impl<E: Endpoint> Endpoint for ServiceLimited<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let core = request.data::<Arc<Core>>().ok_or_else(internal)?;
-        let quota = core.quota_of_service(self.counted.limit);
-        let spent = limits::spend_of_service(core, self.counted.route, &client(&request), quota).await;
-        let spent = spent.map_err(Problem::from)?;
-        allowed(quota, spent)?;
-        Ok(with_fields(
-            self.inner.call(request).await?.into_response(),
-            quota,
-            spent,
-        ))
+        let address = address(&request);
+        let is_exempt = request
+            .data::<ExemptClients>()
+            .is_some_and(|exempt| exempt.has(address));
+        let shown = Shown::default();
+        if let Some(core) = request
+            .data::<Arc<Core>>()
+            .filter(|core| core.limits.is_some() && !is_exempt)
+        {
+            let quota = core.quota_of_service(self.counted.limit);
+            let spent = limits::spend_of_service(core, self.counted.route, &subject(address), quota).await;
+            let spent = spent.map_err(Problem::from)?;
+            shown.note(quota, spent);
+            allowed(quota, spent)?;
+        }
+        with_fields(self.inner.call(request).await, &shown)
     }
 }
 
-fn with_fields(mut response: Response, quota: Quota, spent: Spent) -> Response {
-    if let Spent::Allowed { remaining, reset_after } = spent {
-        for (name, value) in fields(quota, remaining, reset_after) {
-            if let Ok(value) = value.parse() {
-                response.headers_mut().insert(name, value);
+/// With the fields of the tightest limit, refusals too.
+fn with_fields(answer: poem::Result<impl IntoResponse>, shown: &Shown) -> poem::Result<Response> {
+    let Some(fields) = shown.tightest() else {
+        return answer.map(IntoResponse::into_response);
+    };
+    match answer {
+        Ok(answer) => {
+            let mut response = answer.into_response();
+            for (name, value) in fields.0 {
+                if let Ok(value) = value.parse() {
+                    response.headers_mut().insert(name, value);
+                }
             }
+            Ok(response)
+        }
+        Err(mut error) => {
+            error.set_data(fields);
+            Err(error)
         }
     }
-    response
 }
 
 /// The 429 that says when to come back.
 #[must_use]
 pub fn too_many(quota: Quota, retry_after: Duration) -> Problem {
+    refused_for_now(ErrorCode::TooManyRequests, quota, retry_after)
+}
+
+/// The same of another kind.
+#[must_use]
+pub fn refused_for_now(code: ErrorCode, quota: Quota, retry_after: Duration) -> Problem {
     let wait = retry_after.as_millis().div_ceil(1000).max(1);
-    let detail = format!("Too many requests. Come back in {wait} seconds.");
-    let mut problem = Problem::new(ErrorCode::TooManyRequests)
+    let detail = format!("{} Come back in {wait} seconds.", code.means());
+    let mut problem = Problem::new(code)
         .with_detail(detail)
         .with_header("retry-after", wait.to_string());
     for (name, value) in fields(quota, 0, retry_after) {

@@ -33,6 +33,7 @@ mod keyring;
 mod registrations;
 mod requests;
 mod sessions;
+mod text_counts;
 mod turns;
 
 pub use self::indexes::IndexFinding;
@@ -55,6 +56,7 @@ use crate::{
             heartbeats::HeartbeatCollection,
             indexes::Index,
             keyring::KeyringCollection,
+            text_counts::TextCountCollection,
         },
         registrations::RegistrationRecord,
         requests::RequestRecord,
@@ -152,6 +154,7 @@ impl MongoStores {
             requests: Arc::new(self.collections::<RequestRecord>()),
             audit: Arc::new(self.audit()),
             heartbeats: Arc::new(self.heartbeats()),
+            text_counts: Arc::new(self.text_counts()),
             probe: Arc::new(self.clone()),
         }
     }
@@ -180,7 +183,11 @@ impl MongoStores {
             .chain(each::<RegistrationRecord>(self))
             .chain(each::<SessionRecord>(self))
             .chain(each::<RequestRecord>(self))
-            .chain([self.audit().indexed(), self.heartbeats().indexed()])
+            .chain([
+                self.audit().indexed(),
+                self.heartbeats().indexed(),
+                self.text_counts().indexed(),
+            ])
             .collect()
     }
 
@@ -194,6 +201,10 @@ impl MongoStores {
 
     fn heartbeats(&self) -> HeartbeatCollection {
         HeartbeatCollection(Arc::clone(&self.connection))
+    }
+
+    fn text_counts(&self) -> TextCountCollection {
+        TextCountCollection(Arc::clone(&self.connection))
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) const RECORDS: &[&str] = &[
     include_str!("migrations/sealgate/0001_records.sql"),
     include_str!("migrations/sealgate/0002_dead_letters.sql"),
     include_str!("migrations/sealgate/0003_audit.sql"),
+    include_str!("migrations/sealgate/0004_text_counts.sql"),
 ];
 /// Steps of `keys.db`.
 pub(super) const KEYS: &[&str] = &[include_str!("migrations/keys/0001_keys.sql")];

@@ -30,6 +30,7 @@ mod migrate;
 mod registrations;
 mod requests;
 mod sessions;
+mod text_counts;
 mod watch;
 
 use std::{path::Path, sync::Arc};
@@ -41,6 +42,7 @@ use crate::storage::{
     schema::Schemas,
     sqlite::{
         audit::AuditTables, database::Database, documents::Table, heartbeats::HeartbeatTable, keyring::KeyringTable,
+        text_counts::TextCountTable,
     },
 };
 
@@ -91,6 +93,7 @@ impl SqliteStores {
             requests: Arc::new(Table::new(&self.records, &self.schemas)),
             audit: Arc::new(AuditTables(Arc::clone(&self.records))),
             heartbeats: Arc::new(HeartbeatTable(Arc::clone(&self.records))),
+            text_counts: Arc::new(TextCountTable(Arc::clone(&self.records))),
             probe: Arc::new(self.clone()),
         }
     }
