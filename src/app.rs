@@ -100,10 +100,11 @@ pub struct Foundation {
     pub misconfiguration: Option<String>,
     /// What could be safer, with its mend.
     pub warning: Option<String>,
+    /// Stolen passwords, opened and not yet read through; a worker has no use for them.
+    pub breached: Option<Arc<BreachedFile>>,
     keks: Arc<dyn KekProvider>,
     handed: Receiver<MessageRef>,
     filter: Filter,
-    breached: Option<Arc<BreachedFile>>,
     opened: Opened,
 }
 
