@@ -111,9 +111,10 @@ pub struct Foundation {
     pub warning: Option<String>,
     /// How often the keys are read again.
     reread: Duration,
+    /// Stolen passwords, opened and not yet read through; a worker has no use for them.
+    pub breached: Option<Arc<BreachedFile>>,
     handed: Receiver<MessageRef>,
     filter: Filter,
-    breached: Option<Arc<BreachedFile>>,
     opened: Opened,
 }
 

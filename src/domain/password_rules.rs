@@ -7,7 +7,7 @@
 
 use std::{fmt, sync::Arc};
 
-use zxcvbn::zxcvbn;
+use zxcvbn::{feedback::Feedback, zxcvbn};
 
 use crate::domain::{
     password::{PasswordError, PasswordPolicy},
@@ -97,7 +97,7 @@ fn estimate(password: &str, context: &[&str]) -> Option<String> {
         "less than a second" => time,
         _ => format!("about {time}"),
     };
-    let suggestions = entropy.feedback().map(|feedback| feedback.suggestions());
+    let suggestions = entropy.feedback().map(Feedback::suggestions);
     let helps = suggestions
         .and_then(<[_]>::first)
         .map(|suggestion| format!(" {suggestion}"));

@@ -194,10 +194,9 @@ impl From<SendCodeError> for Problem {
                 let wait = retry_after.as_millis().div_ceil(1000).max(1);
                 Self::new(ErrorCode::TextsPaused).with_header("retry-after", wait.to_string())
             }
-            SendCodeError::Held(GuardError::Failure(failure)) => failure.into(),
             SendCodeError::StaleSignIn => stale_sign_in(),
             SendCodeError::Gone => gone(),
-            SendCodeError::Failure(failure) => failure.into(),
+            SendCodeError::Held(GuardError::Failure(failure)) | SendCodeError::Failure(failure) => failure.into(),
         }
     }
 }

@@ -65,7 +65,7 @@ pub struct Conversion {
 /// The codes that were sent in one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Slot {
-    slot: i64,
+    at: i64,
     sent: u32,
     verified: u32,
 }
@@ -138,7 +138,7 @@ impl TextCountRecord {
     pub fn conversion(&self, now: Timestamp) -> Conversion {
         let current = slot_of(now);
         let judged = (current - 1 - JUDGED)..(current - 1);
-        let slots = self.slots.iter().filter(|slot| judged.contains(&slot.slot));
+        let slots = self.slots.iter().filter(|slot| judged.contains(&slot.at));
         slots.fold(Conversion::default(), |sum, slot| Conversion {
             sent: sum.sent.saturating_add(slot.sent),
             verified: sum.verified.saturating_add(slot.verified),
@@ -169,11 +169,11 @@ impl TextCountRecord {
     pub fn note_sent(&mut self, alarm: ConversionAlarm, now: Timestamp) -> Option<Conversion> {
         self.updated_at = now;
         let slot = slot_of(now);
-        self.slots.retain(|kept| kept.slot > slot - 2 - JUDGED);
-        match self.slots.iter_mut().find(|kept| kept.slot == slot) {
+        self.slots.retain(|kept| kept.at > slot - 2 - JUDGED);
+        match self.slots.iter_mut().find(|kept| kept.at == slot) {
             Some(kept) => kept.sent = kept.sent.saturating_add(1),
             None => self.slots.push(Slot {
-                slot,
+                at: slot,
                 sent: 1,
                 verified: 0,
             }),
@@ -191,7 +191,7 @@ impl TextCountRecord {
     /// Counts a code that was sent at `sent_at` and came back.
     pub fn note_verified(&mut self, sent_at: Timestamp) -> Verdict {
         let slot = slot_of(sent_at);
-        match self.slots.iter_mut().find(|kept| kept.slot == slot) {
+        match self.slots.iter_mut().find(|kept| kept.at == slot) {
             Some(kept) if kept.verified < kept.sent => {
                 kept.verified += 1;
                 Verdict::Store

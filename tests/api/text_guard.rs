@@ -44,6 +44,8 @@ async fn count_of(app: &TestApp, user_type: &str, event: AuditEvent) -> usize {
 
 async fn a_cap_of_the_day_ends_texts_until_the_next(stores: &StoreSet) {
     let setup = Setup::new(stores).set("SMS_DAILY_CAP_ALL", "2");
+    // Issuer and audience are made of it: a token outlives the restart.
+    let setup = setup.set("PUBLIC_URL", "http://id.example.com");
     let app = setup.spawn().await;
     let mut people = Vec::new();
     for user_type in ["User1", "User2", "User1", "User2"] {
