@@ -53,7 +53,13 @@ pub fn build(
         None => route.nest_no_strip("/hooks", hooked),
     };
     let documents = PublicDocuments::new(config);
-    route = route.nest_no_strip(well_known_api::PREFIX, Arc::clone(&api).after(well_known_api::open));
+    // Services that verify tokens come back every minute, many of them from one address.
+    let known = LimitService {
+        route: well_known_api::PREFIX,
+        limit: Limit::VerifyToken,
+    };
+    let public = Arc::clone(&api).after(well_known_api::open).with(known);
+    route = route.nest_no_strip(well_known_api::PREFIX, public);
     for (path, user_type) in documents.beside_the_path() {
         route = route.at(path, get(well_known_api::metadata_of(&documents, &user_type)));
     }

@@ -110,7 +110,7 @@ async fn meet(stores: &StoreSet, algorithm: &str, next: PairAlgorithm) {
     server.accepts(&first.access).await;
     server.refuses(&expired.access, "ExpiredSignatureError").await;
     server
-        .refuses(&foreign.member("access_token"), "InvalidAudienceError")
+        .refuses(&foreign.member("access_token"), "InvalidIssuerError")
         .await;
     server.refuses(&altered(&first.access), "InvalidSignatureError").await;
     let receipt = receipt(&app).await;

@@ -111,7 +111,7 @@ pub(super) fn named(genuine: &Genuine, url: &str) -> Vec<Attack> {
         let (own, theirs) = (json!(jwk.kid), genuine.head["kid"].clone());
         let jwk = serde_json::to_value(&jwk).expect("JSON");
         let certificate = BASE64.encode(&[0x30; 400]);
-        for brought in [
+        let all = [
             json!({}),
             json!({ "jwk": jwk }),
             json!({ "jku": url }),
@@ -122,7 +122,8 @@ pub(super) fn named(genuine: &Genuine, url: &str) -> Vec<Attack> {
             json!({ "jwk": jwk, "jku": url, "x5u": url, "x5c": [certificate] }),
             json!({ "jwk": null }),
             json!({ "jku": { "$gt": "" } }),
-        ] {
+        ];
+        for (number, brought) in all.into_iter().enumerate() {
             for kid in [&own, &theirs] {
                 let head = json!({ "alg": algorithm.as_str(), "kid": kid });
                 let head = changed(&changed(&genuine.head, &head), &brought);
@@ -133,7 +134,7 @@ pub(super) fn named(genuine: &Genuine, url: &str) -> Vec<Attack> {
                     .map(String::as_str)
                     .collect();
                 let what = format!(
-                    "a stranger's {algorithm} key in [{}] {:.40}, named as {}",
+                    "a stranger's {algorithm} key in [{}] {:.40} (number {number}), named as {}",
                     names.join(", "),
                     brought["jku"].to_string(),
                     if *kid == own { "his" } else { "ours" }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Attack, Genuine, SECRET};
-use crate::support::{Forger, Person, Setup, TestApp};
+use crate::support::{Forger, Person, Setup, TestApp, mobile};
 
 pub(super) async fn attacks(app: &TestApp, genuine: &Genuine) -> Vec<Attack> {
     let user_type = genuine.user_type.as_str();
@@ -55,10 +55,14 @@ pub(super) async fn attacks(app: &TestApp, genuine: &Genuine) -> Vec<Attack> {
     attacks.push(Attack::token("the token of before a reset", &pair.access));
 
     // A code's challenge.
-    let (person, pair) = app.member(user_type).await;
-    let asked = app.ask_code(user_type, &pair.access, &json!({})).await.expect(202);
+    let (_, pair) = app.member(user_type).await;
+    let number = mobile();
+    let asked = app
+        .ask_code(user_type, &pair.access, &json!({ "phone": number }))
+        .await
+        .expect(202);
     attacks.push(Attack::token("a challenge's id", asked.member("otp")));
-    attacks.push(Attack::token("a code", app.next_code(&person.phone).await));
+    attacks.push(Attack::token("a code", app.next_code(&number).await));
 
     attacks.extend(of_another_installation(app, genuine).await);
     attacks
