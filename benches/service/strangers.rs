@@ -124,7 +124,7 @@ pub(crate) async fn measure(tries: u64) -> anyhow::Result<()> {
         let mut times = [Vec::new(), Vec::new()];
         for round in 0..WARM_UP + 2 * tries {
             number += 1;
-            let has_account = scattered(number) % 2 == 0;
+            let has_account = scattered(number).is_multiple_of(2);
             let id: AccountId = if has_account {
                 let member = usize::try_from(scattered(number) % MEMBERS)?;
                 members.get(member).context("a member")?.clone()
@@ -199,6 +199,7 @@ impl sealgate::domain::entropy::Entropy for Chance {
 }
 
 /// The chance that one of `known` took longer than one of `unknown`; ties count half.
+#[expect(clippy::cast_precision_loss, reason = "counts of tries are far below 2^52")]
 fn area_under_the_curve(known: &[u128], unknown: &[u128]) -> f64 {
     let mut all: Vec<(u128, bool)> = known
         .iter()
@@ -218,6 +219,7 @@ fn area_under_the_curve(known: &[u128], unknown: &[u128]) -> f64 {
     (rank_sum - known * (known + 1.0) / 2.0) / (known * unknown)
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a try takes far less than 2^52 ns")]
 fn median_ms(times: &mut [u128]) -> f64 {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default() as f64 / 1e6

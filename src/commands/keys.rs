@@ -180,7 +180,7 @@ fn to_json(key: &KeyInfo) -> String {
     serde_json::json!({
         "use": key.key_use,
         "version": key.version,
-        "algorithm": key.public.as_ref().and_then(PublicKey::algorithm).map(|algorithm| algorithm.as_str()),
+        "algorithm": key.public.as_ref().and_then(PublicKey::algorithm).map(sealgate::crypto::public_key::PairAlgorithm::as_str),
         "state": state(key),
         "created_at": key.created_at.to_string(),
         "since": key.since.to_string(),

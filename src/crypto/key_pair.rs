@@ -94,6 +94,10 @@ impl KeyPair {
 
     /// Signs, in the form that JWS has (RFC 7518 section 3.4, RFC 8037).
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a signature's own randomness is the operating system's"
+    )]
     pub fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         let random = SystemRandom::new();
         match self {
@@ -108,6 +112,7 @@ impl KeyPair {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a step of a chain")]
 fn pkcs8(der: &Pkcs8V1Der<'_>) -> Result<Zeroizing<Vec<u8>>, aws_lc_rs::error::Unspecified> {
     Ok(Zeroizing::new(der.as_ref().to_vec()))
 }

@@ -68,8 +68,8 @@ pub struct PublicKey {
     pub y: Option<String>,
 }
 
-fn encoded(bytes: &[u8]) -> Option<String> {
-    Some(BASE64URL_NOPAD.encode(bytes))
+fn encoded(bytes: &[u8]) -> String {
+    BASE64URL_NOPAD.encode(bytes)
 }
 
 impl PublicKey {
@@ -87,7 +87,7 @@ impl PublicKey {
     pub(in crate::crypto) fn ed25519(point: &[u8]) -> Self {
         Self {
             crv: Some("Ed25519".into()),
-            x: encoded(point),
+            x: Some(encoded(point)),
             ..Self::of_type("OKP".into())
         }
     }
@@ -100,16 +100,16 @@ impl PublicKey {
         let (x, y) = coordinates.split_at_checked(32).filter(|(_, y)| y.len() == 32)?;
         Some(Self {
             crv: Some("P-256".into()),
-            x: encoded(x),
-            y: encoded(y),
+            x: Some(encoded(x)),
+            y: Some(encoded(y)),
             ..Self::of_type("EC".into())
         })
     }
 
     pub(in crate::crypto) fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
         Self {
-            e: encoded(exponent),
-            n: encoded(modulus),
+            e: Some(encoded(exponent)),
+            n: Some(encoded(modulus)),
             ..Self::of_type("RSA".into())
         }
     }

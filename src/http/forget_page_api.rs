@@ -15,6 +15,7 @@ use crate::http::{
 #[derive(Clone, Debug)]
 pub struct ForgetPageApi;
 
+#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
 #[OpenApi]
 impl ForgetPageApi {
     /// The form for a forgotten password

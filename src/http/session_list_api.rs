@@ -44,6 +44,7 @@ enum EndResponse {
     Page(Html<String>),
 }
 
+#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
 #[OpenApi]
 impl SessionListApi {
     /// One's own sessions

@@ -163,6 +163,7 @@ enum Redirected {
     There(#[oai(header = "Location")] String),
 }
 
+#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
 #[OpenApi(prefix_path = "/.well-known", tag = "Tag::WellKnown")]
 impl WellKnownApi {
     /// Keys that verify access tokens

@@ -16,7 +16,7 @@ use crate::{
         core::Core,
         failure::Failure,
     },
-    storage::{Change, Ref, accounts::AccountRecord, change},
+    storage::{Change, Ref, accounts::AccountRecord, change, known_devices::KnownDevices},
 };
 
 /// By what a device is told.
@@ -137,6 +137,6 @@ pub(in crate::service) async fn note(
 
 /// Forgets every device but the one that a mailed link was used from: whoever signed in before may have been a thief.
 pub(in crate::service) fn forget_others(account: &mut AccountRecord, place: &[TokenDigest], now: Timestamp) {
-    let devices = account.devices.insert(Default::default());
+    let devices = account.devices.insert(KnownDevices::default());
     devices.note(place, now);
 }

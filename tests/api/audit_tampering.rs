@@ -179,7 +179,7 @@ impl Chain {
                 0 => {
                     self.core()
                         .note(&user_type, &account, AuditEvent::SignedIn, Outcome::Success)
-                        .await
+                        .await;
                 }
                 1 => {
                     let (event, outcome) = (AuditEvent::MessageSent, Outcome::Success);
@@ -190,7 +190,7 @@ impl Chain {
                 _ => {
                     self.core()
                         .note_of_nobody(&user_type, AuditEvent::SignInRefused, Outcome::Refused)
-                        .await
+                        .await;
                 }
             }
             self.setup.clock.advance(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! A service in another language that takes access tokens: PyJWT, which is told the issuer's name and finds the rest.
+//! A service in another language that takes access tokens: `PyJWT`, which is told the issuer's name and finds the rest.
 
 use std::{process::Stdio, sync::Arc, time::Duration};
 

@@ -196,7 +196,7 @@ async fn new_device_link(app: &TestApp, person: &Person) -> String {
         mail.text.contains("Burglar/2.0") && mail.text.contains("127.0.0.0/24"),
         "{mail:?}"
     );
-    let link = mail.link().expect("a link").to_string();
+    let link = mail.link().expect("a link");
     assert!(link.contains("/end-session?token=es1."), "{link}");
     let token = mail.token();
     app.keep_secret(&token);

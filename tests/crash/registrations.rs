@@ -180,6 +180,7 @@ async fn the_sweep_may_be_cut_off_anywhere() {
         "accounts.insert",
         "audit.append",
         "registrations.delete",
+        "text_counts.remove",
     ];
     every_cut(
         &writes,

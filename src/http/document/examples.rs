@@ -101,6 +101,43 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
                 "role": "user",
             }),
         ),
+        "logout" | "logout_get" => ("The session has ended.", message("You are signed out.")),
+        "profile" => ("One's own profile.", profile()),
+        "update" => ("The profile as it is now.", profile()),
+        "delete" => (
+            "The account is erased.",
+            json!({
+                "message": "Your account and everything in it is deleted.",
+                "receipt": "eyJ0eXAiOiJlcmFzdXJlK2p3dCIsImFsZyI6IkVkRFNBIiwia2lkIjoiMDEifQ.e30.c2ln",
+            }),
+        ),
+        "otp_phone" => (
+            "The code is on its way.",
+            json!({
+                "message": "A code is on its way to your phone.",
+                "otp": CHALLENGE_ID,
+                "expires_in": 300,
+            }),
+        ),
+        "verify_otp_phone" | "verify_otp_phone_get" => ("The phone is verified.", message("Your phone is verified.")),
+        "forget_password" | "forget_password_get" => (
+            "The same for every address, known or not.",
+            message("If this address has an account, a mail is on its way."),
+        ),
+        "reset_password_form" | "forget_password_form" => ("The page with the form.", PAGE.into()),
+        "jwks" | "issuers" | "issuer_metadata" | "security_txt" | "change_password_page" => return public(operation),
+        "reset_password" => (
+            "The password is set; a program is told so, a person gets a page.",
+            message("Your new password is set. Everybody who was signed in has been signed out."),
+        ),
+        _ => return of_sessions(operation),
+    })
+}
+
+/// Of what one does with one's own sessions.
+fn of_sessions(operation: &str) -> Option<(&'static str, Value)> {
+    let message = |text: &str| json!({ "message": text });
+    Some(match operation {
         "sessions" => (
             "The sessions that are on.",
             json!({
@@ -140,35 +177,6 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
             }),
         ),
         "twilio_status" => ("Noted, if there was anything to be.", message("Thank you.")),
-        "logout" | "logout_get" => ("The session has ended.", message("You are signed out.")),
-        "profile" => ("One's own profile.", profile()),
-        "update" => ("The profile as it is now.", profile()),
-        "delete" => (
-            "The account is erased.",
-            json!({
-                "message": "Your account and everything in it is deleted.",
-                "receipt": "eyJ0eXAiOiJlcmFzdXJlK2p3dCIsImFsZyI6IkVkRFNBIiwia2lkIjoiMDEifQ.e30.c2ln",
-            }),
-        ),
-        "otp_phone" => (
-            "The code is on its way.",
-            json!({
-                "message": "A code is on its way to your phone.",
-                "otp": CHALLENGE_ID,
-                "expires_in": 300,
-            }),
-        ),
-        "verify_otp_phone" | "verify_otp_phone_get" => ("The phone is verified.", message("Your phone is verified.")),
-        "forget_password" | "forget_password_get" => (
-            "The same for every address, known or not.",
-            message("If this address has an account, a mail is on its way."),
-        ),
-        "reset_password_form" | "forget_password_form" => ("The page with the form.", PAGE.into()),
-        "jwks" | "issuers" | "issuer_metadata" | "security_txt" | "change_password_page" => return public(operation),
-        "reset_password" => (
-            "The password is set; a program is told so, a person gets a page.",
-            message("Your new password is set. Everybody who was signed in has been signed out."),
-        ),
         _ => return None,
     })
 }

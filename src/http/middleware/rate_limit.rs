@@ -63,10 +63,10 @@ pub fn counted(path: &str) -> Counted {
         "/verify-token" => Counted::Client(Limit::VerifyToken),
         "/logout" => Counted::Client(Limit::Logout),
         "/" => by_identity(Limit::Account, Limit::Account),
-        "/delete" => by_identity(Limit::Account, Limit::Stranger),
         "/reauthenticate" => by_identity(Limit::Reauthenticate, Limit::Stranger),
-        "/change-password" | "/sessions" => by_identity(Limit::Account, Limit::Stranger),
-        path if path.starts_with("/sessions/") => by_identity(Limit::Account, Limit::Stranger),
+        "/delete" | "/change-password" | "/sessions" | "/sessions/:id" | "/sessions/{id}" => {
+            by_identity(Limit::Account, Limit::Stranger)
+        }
         "/refresh-token" => by_identity(Limit::Refresh, Limit::Stranger),
         _ => Counted::Client(Limit::Stranger),
     }

@@ -74,7 +74,7 @@ mod tests {
     const PACE: Pace = Pace {
         free: 6,
         first_pause: Duration::from_secs(1),
-        longest_pause: Duration::from_secs(60),
+        longest_pause: Duration::from_mins(1),
         memory: Duration::from_hours(1),
     };
 
