@@ -4,7 +4,7 @@
 //! user type's issuer or audience, more than 4 KiB. Headers that point to keys (`jku`, `jwk`, `x5u`, `x5c`) are not
 //! read (RFC 8725 section 3.10). Times are judged by the caller's clock, with 30 s leeway.
 //!
-//! Which keys there are is [`signing_keys`](crate::crypto::signing_keys)' matter.
+//! Which keys there are is `signing_keys`' matter.
 
 use std::{collections::HashSet, time::Duration};
 

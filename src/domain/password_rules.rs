@@ -2,7 +2,7 @@
 //! the reason is that others would guess it, how long they would take (`zxcvbn`) and what helps.
 //!
 //! The estimate explains a refusal and never is one. What it costs is bounded: `zxcvbn` takes more than a second for a
-//! hundred characters that were chosen for that, and 70 ms at worst for [`ESTIMATED`]; longer ones get none. Its
+//! hundred characters that were chosen for that, and 70 ms at worst for `ESTIMATED`; longer ones get none. Its
 //! tables (8 MB) are unpacked by the first password that is refused for being guessed.
 
 use std::{fmt, sync::Arc};

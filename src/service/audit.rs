@@ -2,7 +2,7 @@
 //! already.
 //!
 //! Whatever somebody can cause without end and without an account is noted by [`Core::note_first`]: the first of each
-//! kind and origin in ten minutes, and no more than [`MOST`] of a kind a minute. The limits' own buckets count that.
+//! kind and origin in ten minutes, and no more than `MOST` of a kind a minute. The limits' own buckets count that.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@
 //! | 28 | 4 | zero |
 //! | 32 | 32 | SHA-256 of the first 32 bytes and the bitmap |
 //!
-//! A hash's bits: two SipHash-1-3 of its bytes, keyed by the halves of [`SEED`], make all offsets as in `bloomfilter`;
+//! A hash's bits: two SipHash-1-3 of its bytes, keyed by the halves of `SEED`, make all offsets as in `bloomfilter`;
 //! offset `o` is bit `o mod 8`, counted from the lowest, of byte `o / 8`. Nothing is held in memory: a look-up reads one
 //! byte for each bit, from a file that stays open, and ends at the first zero.
 
