@@ -9,7 +9,7 @@ pub(crate) use self::adapters::examine_indexes;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -236,7 +236,7 @@ impl Foundation {
             let (redis, servers, id) = (redis.clone(), Arc::clone(&servers), id.clone());
             async move {
                 match redis.count_servers(id.as_str()).await {
-                    Ok(count) => servers.store(count, Ordering::Relaxed),
+                    Ok(count) => servers.store(count, std::sync::atomic::Ordering::Relaxed),
                     Err(error) => tracing::debug!(%error, "the servers could not be counted"),
                 }
             }

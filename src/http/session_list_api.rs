@@ -13,7 +13,7 @@ use crate::{
         caller::SignedIn,
         dto::{
             Message, Verify,
-            session::{Ended, Sessions},
+            session::{Ended, SessionList},
         },
         error_code::{Codes, ErrorCode, codes},
         negotiate::prefers_html,
@@ -51,9 +51,9 @@ impl SessionListApi {
     ///
     /// Each with the device that it began on, newest first. What tells of the device is opened for its owner alone.
     #[oai(path = "/sessions", method = "get", operation_id = "sessions")]
-    async fn sessions(&self, signed_in: SignedIn) -> Result<Json<Sessions>, Refused<SIGNED_IN>> {
+    async fn sessions(&self, signed_in: SignedIn) -> Result<Json<SessionList>, Refused<SIGNED_IN>> {
         let listed = list_sessions(&signed_in.population.core, &signed_in.caller).await?;
-        Ok(Json(Sessions {
+        Ok(Json(SessionList {
             sessions: listed.into_iter().map(Into::into).collect(),
         }))
     }

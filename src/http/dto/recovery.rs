@@ -52,6 +52,10 @@ impl Dto for Reset {
             .map(|text| Private::new(text.as_str().to_owned()));
         let is_robot = fields.optional("website").is_some_and(|text| !text.is_empty());
         let password = fields.required("password")?;
+        // Robots are told that it worked, and nobody judges what they chose: what the document refuses is refused here.
+        if is_robot && !(8..=128).contains(&password.chars().count()) {
+            fields.refuse("password", "password_length", "Use 8 to 128 characters.");
+        }
         Some(Self {
             token,
             password: Private::new(password.as_str().to_owned()),

@@ -46,7 +46,7 @@ impl From<SessionView> for Session {
 
 /// One's sessions.
 #[derive(Debug, Object)]
-pub struct Sessions {
+pub struct SessionList {
     /// Newest first.
     pub sessions: Vec<Session>,
 }
