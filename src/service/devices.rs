@@ -62,7 +62,7 @@ pub(in crate::service) fn known(
     Ok(marks.readable.into_iter().find(|mark| devices.knows(&[*mark], now)))
 }
 
-/// What a device is kept by when it was used `now` for what a sign-in or a mailed link proved.
+/// What a device is kept by: its token, where it presented one of ours, and its place.
 pub(in crate::service) fn place(
     core: &Core,
     account: &Ref<AccountId>,

@@ -51,10 +51,13 @@ pub async fn list_sessions(core: &Core, caller: &Caller) -> Result<Vec<SessionVi
     Ok(views)
 }
 
-/// Those that are on, newest first.
+/// Those that are on, newest first. One that somebody wrote over is not among them: it would not open.
 pub(in crate::service) async fn own_sessions(core: &Core, caller: &Caller) -> Result<Vec<SessionRecord>, Failure> {
-    let now = core.clock.now();
+    let (now, keyring) = (core.clock.now(), core.keyring.current());
     let mut sessions = core.stores.sessions.of_account(&caller.key(), MOST).await?;
-    sessions.retain(|session| session.is_live(now) && is_backed(session, &caller.security));
+    sessions.retain(|session| {
+        let is_genuine = session.facts().is_signed_by(&keyring, &session.mac);
+        is_genuine && session.is_live(now) && is_backed(session, &caller.security)
+    });
     Ok(sessions)
 }
