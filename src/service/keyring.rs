@@ -4,7 +4,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     crypto::{
@@ -27,11 +30,14 @@ use crate::{
 pub const REREAD: Duration = Duration::from_secs(30);
 /// At most so often are the keys read because of an unknown one: whoever makes up names makes no read of each.
 pub const PAUSE: Duration = Duration::from_secs(1);
+/// So many tokens of unknown keys wait for a reading at a time; what is beyond them is refused at once.
+const WAITING: usize = 64;
 
 /// Reads the keys again, one reader at a time: what was read first is never put in the place of what was read later.
 pub struct KeyReader {
     keks: Arc<dyn KekProvider>,
     last: Mutex<Option<Reading>>,
+    waiting: Semaphore,
 }
 
 /// The last one.
@@ -49,6 +55,7 @@ impl KeyReader {
         Self {
             keks,
             last: Mutex::default(),
+            waiting: Semaphore::new(WAITING),
         }
     }
 
@@ -63,20 +70,26 @@ impl KeyReader {
         self.read(core, &mut last).await
     }
 
-    /// Reads them, unless that was done, or failed, a moment ago. Whether they are now those of after the call.
+    /// Reads them, and waits where that was done a moment ago: a key may have been made since. Whoever asks meanwhile
+    /// shares the reading. Whether they are now those of after the call: not where too many wait already.
     pub async fn reread_for_unknown(&self, core: &Core) -> Result<bool, KeyringError> {
         let asked = Instant::now();
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return Ok(false);
+        };
         let mut last = self.last.lock().await;
-        match *last {
-            Some(reading) if !reading.is_good && reading.ended.elapsed() < PAUSE => {
-                let says = "the keys could not be read a moment ago".to_owned();
-                Err(Failure::from(StoreError::Unavailable(says)).into())
-            }
+        if let Some(reading) = *last {
             // Somebody else's reading began after this was asked.
-            Some(reading) if reading.began >= asked => Ok(true),
-            Some(reading) if reading.ended.elapsed() < PAUSE => Ok(false),
-            _ => self.read(core, &mut last).await.map(|()| true),
+            if reading.is_good && reading.began >= asked {
+                return Ok(true);
+            }
+            if !reading.is_good && reading.ended.elapsed() < PAUSE {
+                let says = "the keys could not be read a moment ago".to_owned();
+                return Err(Failure::from(StoreError::Unavailable(says)).into());
+            }
+            sleep_until(reading.ended + PAUSE).await;
         }
+        self.read(core, &mut last).await.map(|()| true)
     }
 
     async fn read(&self, core: &Core, last: &mut Option<Reading>) -> Result<(), KeyringError> {

@@ -41,7 +41,7 @@ fn kid(token: &str) -> Value {
     head["kid"].clone()
 }
 
-/// A token of a key that nobody made: the server reads its keys again.
+/// A token of a key that nobody made: the server reads its keys again before it answers.
 async fn make_it_read(server: &Server, token: &str) {
     let rest = token.split_once('.').expect("parts").1;
     let head = json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": "A".repeat(43) });
