@@ -135,7 +135,7 @@ impl Foundation {
         let signer = TokenSigner::new(ring.clone(), tokens.method.clone(), tokens.also.clone(), public_url);
         let (channel, handed) = hand_over::bounded();
         let core = Arc::new(Core {
-            vault: Vault::new(Arc::clone(&keks), Arc::clone(&stores.deks)),
+            vault: Vault::new(Arc::clone(&keks), Arc::clone(&stores.deks), ring.clone()),
             keys: KeyReader::new(keks),
             signer,
             keyring: ring,

@@ -11,16 +11,20 @@ use sealgate::{
     app::{Foundation, World},
     config::Config,
     crypto::{
-        keyring::{KeyState, KeyUse},
+        keyring::KeyUse,
         public_key::PublicKey,
         token_signer::SigningMethod,
     },
     domain::clock::Timestamp,
     service::{
-        keyring::{REREAD, waits_for_rotation},
-        token_keys::{self, KeyInfo, OVERLAP, PENDING},
+        Core,
+        keyring::REREAD,
+        rotation::{self, destroy},
+        token_keys::{self, KeyInfo, PENDING},
     },
 };
+
+use crate::commands::key_status;
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
@@ -36,11 +40,19 @@ pub(crate) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print the keys of tokens, and what happens to each next
-    Status,
-    /// Make a new key; it signs after two minutes, and the one before verifies until what it signed has expired
+    /// Print every key that is on its way, what happens to it next, and how far the work is that it makes
+    Status {
+        /// One JSON object a line: the work alone
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new key, which takes over after two minutes; a worker sees to the records that the one before concerns
     Rotate(Which),
-    /// Take a key out at once, as one that others may have; a new one takes over
+    /// Let the work of a key wait
+    Pause(Which),
+    /// Let the work of a key go on
+    Resume(Which),
+    /// Destroy a version that nothing names any more; of `token`: take it out at once, as one that others may have
     Remove {
         #[command(flatten)]
         which: Which,
@@ -54,17 +66,43 @@ pub(crate) enum KeysCommand {
 
 #[derive(Args)]
 pub(crate) struct Which {
-    /// What the key is for: `token`
+    /// What the key is for: `kek`, `dek`, `index` (of one user type: `index.User1`), `token` or `otp`
     #[arg(long = "use", value_name = "USE", value_parser = rotated)]
-    key_use: KeyUse,
+    key_use: Rotated,
 }
 
-/// A use whose keys can be rotated.
-fn rotated(name: &str) -> Result<KeyUse, String> {
+/// Keys that can be rotated.
+#[derive(Clone)]
+enum Rotated {
+    Of(KeyUse),
+    /// Of every user type.
+    Indexes,
+}
+
+impl Rotated {
+    fn uses(&self, config: &Config) -> anyhow::Result<Vec<KeyUse>> {
+        let user_types = &config.user_types.order;
+        match self {
+            Self::Indexes => Ok(user_types.iter().cloned().map(KeyUse::Index).collect()),
+            Self::Of(KeyUse::Index(user_type)) if !user_types.contains(user_type) => {
+                anyhow::bail!("there is no user type {user_type}")
+            }
+            Self::Of(key_use) => Ok(vec![key_use.clone()]),
+        }
+    }
+}
+
+fn rotated(name: &str) -> Result<Rotated, String> {
+    const CAN: &str = "those of kek, dek, index, token and otp can";
+    if name == "index" {
+        return Ok(Rotated::Indexes);
+    }
     match KeyUse::from_name(name) {
-        Some(key_use @ KeyUse::Token) => Ok(key_use),
-        Some(_) => Err("keys of this use can't be rotated; those of `token` can".to_owned()),
-        None => Err("there is no such use; keys of `token` can be rotated".to_owned()),
+        Some(key_use @ (KeyUse::Token | KeyUse::Kek | KeyUse::Dek | KeyUse::Otp | KeyUse::Index(_))) => {
+            Ok(Rotated::Of(key_use))
+        }
+        Some(_) => Err(format!("keys of this use can't be rotated; {CAN}")),
+        None => Err(format!("there is no such use; {CAN}")),
     }
 }
 
@@ -102,37 +140,18 @@ async fn act(config: &Config, foundation: &Foundation, command: &KeysCommand) ->
                 writeln!(out, "{}", if *json { to_json(&key) } else { line(&key, now) })?;
             }
         }
-        KeysCommand::Status => {
-            let now = core.clock.now();
-            let token = KeyUse::Token.name();
-            for key in token_keys::list(core).await?.iter().filter(|key| key.key_use == token) {
-                writeln!(out, "{}\n  {}", line(key, now), outlook(key, now))?;
+        KeysCommand::Status { json } => key_status::write(config, foundation, *json, &mut out).await?,
+        KeysCommand::Rotate(which) => {
+            for key_use in which.key_use.uses(config)? {
+                rotate(config, core, &key_use, &mut out).await?;
             }
-            writeln!(out, "{}", signs(config, foundation))?;
         }
-        KeysCommand::Rotate(_) => {
-            anyhow::ensure!(
-                matches!(config.tokens.method, SigningMethod::Keyring),
-                "tokens are signed with a key of the configuration: change JWT_PRIVATE_KEY or JWT_SECRET there"
-            );
-            let version = token_keys::rotate(core, config.tokens.algorithm).await?;
-            writeln!(
-                out,
-                "token/{version} is made, for {}. It is published now and signs in {}; what the one before signed is good \
-                 until it expires. A worker sees to that: look at `sealgate keys status`.",
-                config.tokens.algorithm,
-                said(PENDING)
-            )?;
-        }
-        KeysCommand::Remove { version, .. } => {
-            let signs = token_keys::remove(core, *version, config.tokens.algorithm).await?;
-            let signs = signs.map_or_else(|| "nothing".to_owned(), |version| format!("token/{version}"));
-            writeln!(
-                out,
-                "token/{version} is removed; {signs} is the newest that signs. Every process knows within {}. Access tokens \
-                 of the removed key are refused from then on, refresh tokens bring new ones.",
-                said(REREAD)
-            )?;
+        KeysCommand::Pause(which) => pause(config, core, which, true, &mut out).await?,
+        KeysCommand::Resume(which) => pause(config, core, which, false, &mut out).await?,
+        KeysCommand::Remove { version, which } => {
+            for key_use in which.key_use.uses(config)? {
+                remove(config, core, &key_use, *version, &mut out).await?;
+            }
         }
         KeysCommand::Public => {
             let keys = token_keys::of_receipts(&token_keys::list(core).await?);
@@ -153,6 +172,84 @@ async fn act(config: &Config, foundation: &Foundation, command: &KeysCommand) ->
     Ok(())
 }
 
+async fn rotate(config: &Config, core: &Core, key_use: &KeyUse, out: &mut impl io::Write) -> anyhow::Result<()> {
+    if *key_use != KeyUse::Token {
+        let version = rotation::rotate(core, key_use).await?;
+        writeln!(
+            out,
+            "{}/{version} is made; it takes over in {}. A worker sees to {}: look at `sealgate keys status`.",
+            key_use.name(),
+            said(PENDING),
+            match key_use {
+                KeyUse::Kek => "what the one before wrapped",
+                KeyUse::Dek => "what is sealed",
+                KeyUse::Otp => "the rest",
+                _ => "the accounts that are there",
+            }
+        )?;
+        return Ok(());
+    }
+    anyhow::ensure!(
+        matches!(config.tokens.method, SigningMethod::Keyring),
+        "tokens are signed with a key of the configuration: change JWT_PRIVATE_KEY or JWT_SECRET there"
+    );
+    let version = token_keys::rotate(core, config.tokens.algorithm).await?;
+    writeln!(
+        out,
+        "token/{version} is made, for {}. It is published now and signs in {}; what the one before signed is good \
+         until it expires. A worker sees to that: look at `sealgate keys status`.",
+        config.tokens.algorithm,
+        said(PENDING)
+    )?;
+    Ok(())
+}
+
+async fn remove(
+    config: &Config,
+    core: &Core,
+    key_use: &KeyUse,
+    version: u16,
+    out: &mut impl io::Write,
+) -> anyhow::Result<()> {
+    if *key_use != KeyUse::Token {
+        destroy::destroy(core, key_use, version).await?;
+        writeln!(
+            out,
+            "{}/{version} is destroyed. Back-ups from before it was replaced open no more.",
+            key_use.name()
+        )?;
+        return Ok(());
+    }
+    let signs = token_keys::remove(core, version, config.tokens.algorithm).await?;
+    let signs = signs.map_or_else(|| "nothing".to_owned(), |version| format!("token/{version}"));
+    writeln!(
+        out,
+        "token/{version} is removed; {signs} is the newest that signs. Every process knows within {}. Access tokens \
+         of the removed key are refused from then on, refresh tokens bring new ones.",
+        said(REREAD)
+    )?;
+    Ok(())
+}
+
+async fn pause(
+    config: &Config,
+    core: &Core,
+    which: &Which,
+    is_paused: bool,
+    out: &mut impl io::Write,
+) -> anyhow::Result<()> {
+    for key_use in which.key_use.uses(config)? {
+        let name = key_use.name();
+        anyhow::ensure!(
+            rotation::pause(core, &key_use, is_paused).await?,
+            "no work of `{name}` is under way; look at `sealgate keys status`"
+        );
+        let does = if is_paused { "waits" } else { "goes on" };
+        writeln!(out, "The work of {name} {does}.")?;
+    }
+    Ok(())
+}
+
 fn algorithm(key: &KeyInfo) -> &'static str {
     let algorithm = key.public.as_ref().and_then(PublicKey::algorithm);
     algorithm.map_or("-", sealgate::crypto::public_key::PairAlgorithm::as_str)
@@ -162,7 +259,7 @@ fn state(key: &KeyInfo) -> &'static str {
     if key.is_removed { "removed" } else { key.state.as_str() }
 }
 
-fn line(key: &KeyInfo, now: Timestamp) -> String {
+pub(super) fn line(key: &KeyInfo, now: Timestamp) -> String {
     format!(
         "{}  {}  {}  {}  {}  {}",
         key.key_use,
@@ -189,37 +286,8 @@ fn to_json(key: &KeyInfo) -> String {
     .to_string()
 }
 
-/// What happens to it next.
-fn outlook(key: &KeyInfo, now: Timestamp) -> String {
-    let left = |period: Duration| match period.saturating_sub(now.since(key.since)) {
-        Duration::ZERO => "as soon as a worker runs".to_owned(),
-        left => format!("in {}", said(left)),
-    };
-    match key.state {
-        KeyState::Pending => format!("published; signs {}", left(PENDING)),
-        KeyState::Active => format!("in the keyring the one that signs, since {}", key.since),
-        KeyState::VerifyOnly => format!("verifies; retired {}", left(OVERLAP)),
-        KeyState::Retired if key.is_removed => format!("removed {}: nothing that it signed counts", key.since),
-        KeyState::Retired => format!("retired {}: its public half is kept for receipts", key.since),
-    }
-}
-
-/// What signs, and what would.
-fn signs(config: &Config, foundation: &Foundation) -> String {
-    let tokens = &config.tokens;
-    let waits = waits_for_rotation(&foundation.core.signer, &tokens.method, tokens.algorithm);
-    match &tokens.method {
-        SigningMethod::Hs256(_) => "Tokens are signed with JWT_SECRET (HS256).".to_owned(),
-        SigningMethod::Rs256(_) => "Tokens are signed with JWT_PRIVATE_KEY (RS256).".to_owned(),
-        SigningMethod::Keyring => match waits {
-            Some(waits) => format!("{waits}."),
-            None => format!("New keys are made for {}.", tokens.algorithm),
-        },
-    }
-}
-
 /// A duration, as far as anybody wants to know.
-fn said(duration: Duration) -> String {
+pub(super) fn said(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..120 => format!("{seconds} s"),

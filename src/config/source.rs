@@ -106,6 +106,7 @@ pub const VARIABLES: &[&str] = &[
     "SMS_CONVERSION_VOLUME",
     "SMS_CONVERSION_PERCENT",
     "WORKER",
+    "KEY_JOBS_SHARE",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "METRICS_ADDR",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::source::Reader;
+use crate::{config::source::Reader, domain::share::Share};
 
 /// Settings of jobs.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,10 @@ pub struct WorkerConfig {
     pub filter_period: Duration,
     /// How often it is seen whether a key has to move on.
     pub keys_period: Duration,
+    /// How often it is seen whether a key makes work.
+    pub key_jobs_period: Duration,
+    /// How much of a worker's time that work has.
+    pub key_jobs_share: Share,
     /// For how long finished jobs are kept in Redis: long enough to be looked at.
     pub keep_finished: Duration,
     /// How often the audit is looked at for what no checkpoint names.
@@ -41,6 +45,8 @@ impl Default for WorkerConfig {
             sweep_period: Duration::from_mins(1),
             filter_period: Duration::from_secs(5),
             keys_period: Duration::from_secs(10),
+            key_jobs_period: Duration::from_secs(2),
+            key_jobs_share: Share::default(),
             keep_finished: Duration::from_mins(10),
             checkpoint_period: Duration::from_secs(10),
             collector_period: Duration::from_secs(5),
@@ -62,7 +68,19 @@ impl WorkerConfig {
         };
         Self {
             is_inside,
+            key_jobs_share: read_share(reader),
             ..Self::default()
         }
     }
+}
+
+fn read_share(reader: &mut Reader<'_>) -> Share {
+    let Some(text) = reader.text("KEY_JOBS_SHARE") else {
+        return Share::default();
+    };
+    text.trim().parse().ok().and_then(Share::new).unwrap_or_else(|| {
+        let mend = "Write a number from 1 to 100: percent of a worker's time";
+        reader.report("KEY_JOBS_SHARE", "is no share of a worker's time", mend);
+        Share::default()
+    })
 }

@@ -115,6 +115,20 @@ impl DataKeys {
         sealed.open(&self.field_key::<F>(key), self.place())
     }
 
+    /// Seals a field anew where another key than the one that seals has sealed it; whether that was so.
+    pub fn renew<F: Field>(&self, sealed: &mut Sealed<F>) -> Result<bool, CannotOpen> {
+        if sealed.key_number() == Some(self.keys[self.sealing].number) {
+            return Ok(false);
+        }
+        *sealed = self.seal(&self.open(sealed)?);
+        Ok(true)
+    }
+
+    /// The same of a field that may be absent.
+    pub fn renew_any<F: Field>(&self, sealed: &mut Option<Sealed<F>>) -> Result<bool, CannotOpen> {
+        sealed.as_mut().map_or(Ok(false), |sealed| self.renew(sealed))
+    }
+
     /// Whose they are.
     #[must_use]
     pub fn owner(&self) -> &str {

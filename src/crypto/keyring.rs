@@ -42,6 +42,12 @@ pub enum KeyUse {
     Idempotency,
     /// Checkpoints of the audit.
     Audit,
+    /// Key-encryption keys. They live with their provider: a record names one, and its material is no key but shows that
+    /// the provider has the right one under that id.
+    Kek,
+    /// Generations of data keys. They live in records of their own: a record names a generation, its material opens
+    /// nothing.
+    Dek,
 }
 
 impl KeyUse {
@@ -60,6 +66,8 @@ impl KeyUse {
             Self::Rate => "rate".into(),
             Self::Idempotency => "idempotency".into(),
             Self::Audit => "audit".into(),
+            Self::Kek => "kek".into(),
+            Self::Dek => "dek".into(),
         }
     }
 
@@ -80,6 +88,8 @@ impl KeyUse {
             Self::Rate,
             Self::Idempotency,
             Self::Audit,
+            Self::Kek,
+            Self::Dek,
         ]
         .into_iter()
         .find(|key_use| key_use.name() == name)

@@ -91,6 +91,8 @@ pub enum AuditEvent {
     LimitReached,
     /// A version of a root key was made.
     KeyMade,
+    /// A version that nothing named any more was destroyed by an operator.
+    KeyDestroyed,
     /// No more texts for a while: the cap of a day was reached, or codes to a dial prefix don't come back.
     TextsPaused,
     /// Too few codes to a country come back.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     clock::Timestamp,
     entropy::{Entropy, make_bytes},
+    user_type::UserType,
 };
 
 /// Characters of a `UUIDv7` in base32hex.
@@ -154,8 +155,19 @@ typed_ids! {
     TokenId "tok_" |text| is_ours("tok_", text);
     /// One key-encryption key of a provider.
     KekId "kek_" |text| is_ours("kek_", text);
+    /// The work that a new version of a key makes over one user type.
+    KeyJobId "job_" |text| text.strip_prefix("job_").is_some_and(is_account_id);
     /// One request over HTTP, where the client sent no sane id of its own.
     RequestId "req_" |text| is_ours("req_", text);
+}
+
+impl KeyJobId {
+    /// Of the work that `version` of the keys of `key_use` makes over `user_type`: whoever begins it second finds it.
+    #[must_use]
+    pub fn of(key_use: &str, version: u16, user_type: &UserType) -> Self {
+        let key_use = key_use.split('.').next().unwrap_or_default();
+        Self(format!("{}{key_use}-{version}-{user_type}", Self::PREFIX))
+    }
 }
 
 impl AuditId {

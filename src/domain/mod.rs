@@ -31,6 +31,7 @@ pub mod phone;
 pub mod private;
 pub mod recent;
 pub mod session;
+pub mod share;
 pub mod text_scope;
 mod textable;
 pub mod token;

@@ -7,9 +7,18 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::ids::WorkerId,
+    domain::{ids::WorkerId, share::Share},
     jobs::{deliver::Deliverer, queue::JobQueue, relay::relay, sms::Sms},
-    service::{Failure, email_filter, sweep::sweep, token_keys},
+    service::{
+        Failure, email_filter,
+        rotation::{
+            self,
+            jobs::{self, Round},
+            progress,
+        },
+        sweep::sweep,
+        token_keys,
+    },
     storage::{
         SCHEMA,
         heartbeats::{HeartbeatRecord, ServiceHealth},
@@ -72,10 +81,43 @@ pub async fn keys_round(deliverer: &Deliverer) {
             "a key of tokens has moved on"
         );
     }
-    if !steps.is_empty()
+    let moved = match rotation::advance(core).await {
+        Ok(moved) => moved,
+        Err(error) => {
+            tracing::warn!(%error, "the keys of data were not looked at; those that are there serve on");
+            Vec::new()
+        }
+    };
+    for (key_use, step) in &moved {
+        tracing::info!(
+            key = key_use.name(),
+            version = step.version,
+            state = step.to.as_str(),
+            "a key has moved on"
+        );
+    }
+    if !(steps.is_empty() && moved.is_empty())
         && let Err(error) = core.keys.reread(core).await
     {
         tracing::warn!(%error, "the keys could not be read again; the known ones serve on");
+    }
+}
+
+/// One look at what new versions of keys make to be done; each job is taken by one worker.
+pub async fn key_jobs_round(deliverer: &Deliverer, worker: &WorkerId, share: Share, stop: &CancellationToken) {
+    let core = &deliverer.core;
+    let is_over = || stop.is_cancelled();
+    let round = Round {
+        worker,
+        share,
+        is_over: &is_over,
+    };
+    if let Err(error) = jobs::round(core, &round).await {
+        tracing::warn!(%error, "the jobs of keys were cut short; they go on where they are");
+    }
+    match progress::progress(core).await {
+        Ok(progress) => progress::measure(&progress),
+        Err(error) => tracing::debug!(%error, "how far the jobs of keys are is not known"),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         audit,
         deliver::Deliverer,
         queue::WorkQueue,
-        schedule::{beat, every, filter_round, is_ours, keys_round, relay_round, sweep_round},
+        schedule::{beat, every, filter_round, is_ours, key_jobs_round, keys_round, relay_round, sweep_round},
     },
 };
 
@@ -80,6 +80,13 @@ pub async fn run(
                     keys_round(&deliverer).await;
                 }
             }
+        }));
+    }
+    {
+        let (deliverer, worker, stop) = (Arc::clone(&deliverer), worker.clone(), stop.clone());
+        periodic.spawn(every(config.key_jobs_period, stop.clone(), move || {
+            let (deliverer, worker, stop) = (Arc::clone(&deliverer), worker.clone(), stop.clone());
+            async move { key_jobs_round(&deliverer, &worker, config.key_jobs_share, &stop).await }
         }));
     }
     tracing::info!(worker = %worker, "worker started");

@@ -147,7 +147,7 @@ pub async fn establish(
         .filter(|key_use| keyring.active(key_use).is_err())
         .collect();
     if missing.is_empty() {
-        return Ok(keyring);
+        return with_first_versions(stores, keks, keyring, clock).await;
     }
     // A user type that was added later has no accounts of its own, an installation from before the audit was chained no
     // checkpoint: those keys alone may be made beside others.
@@ -177,13 +177,36 @@ pub async fn establish(
         .find(|key_use| keyring.active(key_use).is_err())
     {
         Some(key_use) => Err(KeyringError::Missing(key_use.name())),
-        None => Ok(keyring),
+        None => with_first_versions(stores, keks, keyring, clock).await,
     }
+}
+
+/// The key-encryption key and the generation of data keys that are there already, by records, so that others can follow
+/// them. No key is made.
+async fn with_first_versions(
+    stores: &Stores,
+    keks: &Keks,
+    keyring: Keyring,
+    clock: &dyn Clock,
+) -> Result<Keyring, KeyringError> {
+    let missing: Vec<KeyUse> = [KeyUse::Kek, KeyUse::Dek]
+        .into_iter()
+        .filter(|key_use| keyring.active(key_use).is_err())
+        .collect();
+    if missing.is_empty() {
+        return Ok(keyring);
+    }
+    for key_use in missing {
+        let wrapped = keks.wrap(&key_use.make_material()).await?;
+        let record = KeyringRecord::new(&key_use, 1, KeyState::Active, wrapped, clock.now());
+        stores.keyring.insert(&record).await.map_err(Failure::from)?;
+    }
+    read(stores, keks).await
 }
 
 /// Reads and unwraps every root key.
 pub async fn read(stores: &Stores, keks: &dyn KekProvider) -> Result<Keyring, KeyringError> {
-    let mut keyring = Keyring::default();
+    let (mut keyring, mut active_kek) = (Keyring::default(), None);
     for record in stores.keyring.list().await.map_err(Failure::from)? {
         // A use that this version does not know belongs to a newer one that runs beside it.
         let Some(key_use) = KeyUse::from_name(&record.key_use) else {
@@ -192,7 +215,17 @@ pub async fn read(stores: &Stores, keks: &dyn KekProvider) -> Result<Keyring, Ke
         if record.state == KeyState::Retired {
             continue;
         }
-        let material = keks.unwrap(&record.wrapped).await?;
+        let material = match keks.unwrap(&record.wrapped).await {
+            // Nothing is wrapped by it yet, or nothing should be any more: what is, says so itself.
+            Err(error @ KekError::Unknown(_)) if key_use == KeyUse::Kek && record.state != KeyState::Active => {
+                tracing::warn!(%error, version = record.version, "a key-encryption key is not to be had here");
+                continue;
+            }
+            unwrapped => unwrapped?,
+        };
+        if key_use == KeyUse::Kek && record.state == KeyState::Active {
+            active_kek = active_kek.max(Some((record.version, record.wrapped.kek_id.clone())));
+        }
         keyring.insert(
             key_use,
             RootKey {
@@ -201,6 +234,9 @@ pub async fn read(stores: &Stores, keks: &dyn KekProvider) -> Result<Keyring, Ke
                 material,
             },
         );
+    }
+    if let Some((_, id)) = active_kek {
+        keks.activate(id);
     }
     Ok(keyring)
 }

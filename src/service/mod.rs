@@ -39,6 +39,7 @@ pub mod requests;
 pub mod resend_confirmation;
 pub mod reset_password;
 pub mod revoke;
+pub mod rotation;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;

@@ -65,7 +65,7 @@ pub struct Step {
 #[derive(Debug, thiserror::Error)]
 pub enum RotateError {
     /// One is on its way already.
-    #[error("version {0} was made already and signs within two minutes; look at `sealgate keys status`")]
+    #[error("version {0} was made already and is on its way; look at `sealgate keys status`")]
     UnderWay(u16),
     /// Not the operator's doing.
     #[error(transparent)]
@@ -100,7 +100,7 @@ impl From<StoreError> for RemoveError {
 
 /// Makes a version that signs from two minutes on; answers its number.
 pub async fn rotate(core: &Core, algorithm: PairAlgorithm) -> Result<u16, RotateError> {
-    let versions = versions(core).await?;
+    let versions = versions(core, &KeyUse::Token).await?;
     if let Some(pending) = versions.iter().find(|record| record.state == KeyState::Pending) {
         return Err(RotateError::UnderWay(pending.version));
     }
@@ -113,25 +113,38 @@ pub async fn rotate(core: &Core, algorithm: PairAlgorithm) -> Result<u16, Rotate
 
 /// Takes every step that is due.
 pub async fn advance(core: &Core) -> Result<Vec<Step>, Failure> {
-    let now = core.clock.now();
-    let mut versions = versions(core).await?;
+    let mut versions = versions(core, &KeyUse::Token).await?;
     let mut taken = Vec::new();
-    // The new one begins before the old one ends: a server with no key to sign with lets nobody in.
+    take_over_in_time(core, &mut versions, &mut taken).await?;
+    let now = core.clock.now();
     for record in &mut versions {
-        if record.state == KeyState::Pending && now >= record.since().plus(PENDING) {
-            take(core, record, KeyState::Active, &mut taken).await?;
-        }
-    }
-    let signs = signing(&versions);
-    for record in &mut versions {
-        let is_over = record.state == KeyState::VerifyOnly && now >= record.since().plus(OVERLAP);
-        if record.state == KeyState::Active && Some(record.version) != signs {
-            take(core, record, KeyState::VerifyOnly, &mut taken).await?;
-        } else if is_over {
+        if record.state == KeyState::VerifyOnly && now >= record.since().plus(OVERLAP) {
             take(core, record, KeyState::Retired, &mut taken).await?;
         }
     }
     Ok(taken)
+}
+
+/// What has been pending for long enough is active; what it replaced verifies only.
+pub(in crate::service) async fn take_over_in_time(
+    core: &Core,
+    versions: &mut [KeyringRecord],
+    taken: &mut Vec<Step>,
+) -> Result<(), Failure> {
+    let now = core.clock.now();
+    // The new one begins before the old one ends: a server with no key to sign with lets nobody in.
+    for record in &mut *versions {
+        if record.state == KeyState::Pending && now >= record.since().plus(PENDING) {
+            take(core, record, KeyState::Active, taken).await?;
+        }
+    }
+    let signs = signing(versions);
+    for record in versions {
+        if record.state == KeyState::Active && Some(record.version) != signs {
+            take(core, record, KeyState::VerifyOnly, taken).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes a version out at once, as one that others may have. Where it signed, another does from now on: the one that is
@@ -139,7 +152,7 @@ pub async fn advance(core: &Core) -> Result<Vec<Step>, Failure> {
 pub async fn remove(core: &Core, version: u16, algorithm: PairAlgorithm) -> Result<Option<u16>, RemoveError> {
     const TRIES: usize = 5;
     for _ in 0..TRIES {
-        let versions = versions(core).await?;
+        let versions = versions(core, &KeyUse::Token).await?;
         let found = versions.iter().find(|record| record.version == version);
         let leaked = found.ok_or(RemoveError::Missing(version))?;
         if leaked.removed {
@@ -159,7 +172,7 @@ pub async fn remove(core: &Core, version: u16, algorithm: PairAlgorithm) -> Resu
             removed: true,
             ..retired(core, leaked).await?
         };
-        if core.stores.keyring.replace(leaked.state, &gone).await? {
+        if core.stores.keyring.replace(leaked, &gone).await? {
             return Ok(signing(&rest));
         }
         // A worker has moved it on meanwhile.
@@ -196,8 +209,9 @@ pub fn of_receipts(keys: &[KeyInfo]) -> Vec<Jwk> {
     trusted.filter_map(|key| Some(key.public.as_ref()?.to_jwk())).collect()
 }
 
-async fn versions(core: &Core) -> Result<Vec<KeyringRecord>, StoreError> {
-    let name = KeyUse::Token.name();
+/// Every version of one use, oldest first.
+pub(in crate::service) async fn versions(core: &Core, key_use: &KeyUse) -> Result<Vec<KeyringRecord>, StoreError> {
+    let name = key_use.name();
     let mut versions = core.stores.keyring.list().await?;
     versions.retain(|record| record.key_use == name);
     versions.sort_by_key(|record| record.version);
@@ -226,7 +240,7 @@ async fn take_over(core: &Core, rest: &[KeyringRecord], version: u16, algorithm:
     match rest.iter().rfind(|record| record.state == KeyState::Pending) {
         Some(pending) => {
             let active = pending.moved(KeyState::Active, core.clock.now());
-            core.stores.keyring.replace(KeyState::Pending, &active).await?;
+            core.stores.keyring.replace(pending, &active).await?;
         }
         None => {
             make(core, version, KeyState::Active, algorithm).await?;
@@ -236,13 +250,18 @@ async fn take_over(core: &Core, rest: &[KeyringRecord], version: u16, algorithm:
 }
 
 /// One step, unless somebody else took it.
-async fn take(core: &Core, record: &mut KeyringRecord, to: KeyState, taken: &mut Vec<Step>) -> Result<(), Failure> {
-    let moved = if to == KeyState::Retired {
+pub(in crate::service) async fn take(
+    core: &Core,
+    record: &mut KeyringRecord,
+    to: KeyState,
+    taken: &mut Vec<Step>,
+) -> Result<(), Failure> {
+    let moved = if to == KeyState::Retired && record.key_use == KeyUse::Token.name() {
         retired(core, record).await?
     } else {
         record.moved(to, core.clock.now())
     };
-    if core.stores.keyring.replace(record.state, &moved).await? {
+    if core.stores.keyring.replace(record, &moved).await? {
         *record = moved;
         let version = record.version;
         taken.push(Step { version, to });

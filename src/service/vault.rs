@@ -6,7 +6,7 @@ use crate::{
     crypto::{
         data_key::{DataKeys, Dek, NoDataKey},
         kek::{KekError, KekProvider},
-        keyring::{KeyUse, Keyring},
+        keyring::{KeyUse, Keyring, SharedKeyring},
     },
     domain::ids::{AccountId, MessageId},
     service::failure::Failure,
@@ -21,20 +21,22 @@ use crate::{
 pub struct Vault {
     keks: Arc<dyn KekProvider>,
     deks: Arc<dyn Deks>,
+    keyring: SharedKeyring,
 }
 
 impl Vault {
     /// Over this provider and this port.
     #[must_use]
-    pub fn new(keks: Arc<dyn KekProvider>, deks: Arc<dyn Deks>) -> Self {
-        Self { keks, deks }
+    pub fn new(keks: Arc<dyn KekProvider>, deks: Arc<dyn Deks>, keyring: SharedKeyring) -> Self {
+        Self { keks, deks, keyring }
     }
 
     /// Makes the first data key of a new registration or account and stores it, before anything is sealed with it.
     pub async fn make(&self, owner: &Ref<AccountId>) -> Result<DataKeys, Failure> {
         let dek = Dek::make();
         let wrapped = self.keks.wrap(dek.expose()).await?;
-        match self.deks.insert(&DekRecord::first(owner, wrapped)).await? {
+        let generation = self.keyring.current().active(&KeyUse::Dek).map_or(1, |key| key.version);
+        match self.deks.insert(&DekRecord::first(owner, wrapped, generation)).await? {
             Inserted::Stored => Ok(DataKeys::new(&owner.user_type, owner.id.as_str(), [(1, dek)])?),
             Inserted::Taken(_) => Err(StoreError::Damaged(format!("{owner} has a data key before it exists")).into()),
         }

@@ -25,19 +25,50 @@ pub struct DekRecord {
     pub rev: u64,
     /// Number (as text, as a document's names must be) to wrapped key.
     pub deks: BTreeMap<String, WrappedKey>,
+    /// Of which generation the newest is; the first, where nothing is said.
+    #[serde(default = "first_generation")]
+    pub generation: u16,
+}
+
+const fn first_generation() -> u16 {
+    1
 }
 
 impl DekRecord {
     /// The record of a first key.
     #[must_use]
-    pub fn first(key: &Ref<AccountId>, wrapped: WrappedKey) -> Self {
+    pub fn first(key: &Ref<AccountId>, wrapped: WrappedKey, generation: u16) -> Self {
         Self {
             id: key.id.clone(),
             user_type: key.user_type.clone(),
             schema: crate::storage::SCHEMA,
             rev: 0,
             deks: BTreeMap::from([("1".to_owned(), wrapped)]),
+            generation,
         }
+    }
+
+    /// The number of the newest; `None` where one is no number.
+    #[must_use]
+    pub fn newest(&self) -> Option<u16> {
+        let numbers = self.deks.keys().map(|number| number.parse().ok());
+        numbers.collect::<Option<Vec<u16>>>()?.into_iter().max()
+    }
+
+    /// Adds a key of `generation`, which seals from now on; the others open what they sealed.
+    pub fn add(&mut self, number: u16, wrapped: WrappedKey, generation: u16) {
+        self.deks.insert(number.to_string(), wrapped);
+        self.generation = generation;
+    }
+
+    /// Removes all but `newest`, if that is still the newest; whether anything was removed.
+    pub fn keep_only(&mut self, newest: u16) -> bool {
+        if self.newest() != Some(newest) || self.deks.len() < 2 {
+            return false;
+        }
+        let name = newest.to_string();
+        self.deks.retain(|number, _| *number == name);
+        true
     }
 }
 

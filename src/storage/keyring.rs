@@ -82,7 +82,7 @@ pub trait KeyringStore: Send + Sync + 'static {
     async fn insert(&self, record: &KeyringRecord) -> Result<Inserted, StoreError>;
     /// Every version of every key.
     async fn list(&self) -> Result<Vec<KeyringRecord>, StoreError>;
-    /// Stores `record` in the place of the one with its id; `false`, and nothing stored, when that is not there, or not in
-    /// the state that was expected.
-    async fn replace(&self, expected: KeyState, record: &KeyringRecord) -> Result<bool, StoreError>;
+    /// Stores `record` in the place of the one with its id; `false`, and nothing stored, when that is not there, or stands
+    /// elsewhere or is wrapped otherwise than `expected`.
+    async fn replace(&self, expected: &KeyringRecord, record: &KeyringRecord) -> Result<bool, StoreError>;
 }

@@ -24,6 +24,7 @@ pub mod email_filter;
 pub mod encoding;
 pub mod heartbeats;
 pub mod idempotency;
+pub mod key_jobs;
 pub mod keyring;
 pub mod known_devices;
 pub mod leases;
@@ -74,6 +75,8 @@ pub struct Stores {
     pub deks: Arc<dyn deks::Deks>,
     /// Wrapped root keys; in the same database as the data keys.
     pub keyring: Arc<dyn keyring::KeyringStore>,
+    /// What new versions of keys make to be done; in the same database as the keys.
+    pub key_jobs: Arc<dyn key_jobs::KeyJobs>,
     /// Sign-ins.
     pub sessions: Arc<dyn sessions::Sessions>,
     /// What was asked about any address.

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     crypto::{
+        data_key::DataKeys,
         field::{OutboxAddress, OutboxLink},
-        sealed::Sealed,
+        sealed::{CannotOpen, Sealed},
     },
     domain::{
         clock::Timestamp,
@@ -211,6 +212,16 @@ impl Outbox {
             entry.link = Some(link);
             true
         })
+    }
+
+    /// Seals anew what another key than the sealing one has sealed; whether there was anything.
+    pub fn renew(&mut self, keys: &DataKeys) -> Result<bool, CannotOpen> {
+        let mut is_renewed = false;
+        for entry in self.entries.values_mut() {
+            is_renewed |= keys.renew_any(&mut entry.to)?;
+            is_renewed |= keys.renew_any(&mut entry.link)?;
+        }
+        Ok(is_renewed)
     }
 
     /// Notes that the first byte of a text message may be leaving: from here on it is never sent again.

@@ -54,6 +54,32 @@ impl SealedProfile {
         }
     }
 
+    /// Seals anew what another key than the sealing one has sealed; whether there was anything.
+    pub fn renew(&mut self, keys: &DataKeys) -> Result<bool, CannotOpen> {
+        // Taken apart by name: a new field does not compile until it is sealed anew, too.
+        let Self {
+            email,
+            email_pending,
+            username,
+            first_name,
+            last_name,
+            phone,
+            country_code,
+            attributes,
+        } = self;
+        let renewed = [
+            keys.renew(email)?,
+            keys.renew_any(email_pending)?,
+            keys.renew_any(username)?,
+            keys.renew(first_name)?,
+            keys.renew(last_name)?,
+            keys.renew_any(phone)?,
+            keys.renew_any(country_code)?,
+            keys.renew_any(attributes)?,
+        ];
+        Ok(renewed.contains(&true))
+    }
+
     /// Opens it for its owner.
     pub fn open(&self, keys: &DataKeys) -> Result<NewPerson, CannotOpen> {
         Ok(NewPerson {

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     crypto::{
+        data_key::DataKeys,
         field::{SessionAgent, SessionNetwork},
-        sealed::Sealed,
+        sealed::{CannotOpen, Sealed},
         session_mac::SessionFacts,
     },
     domain::{
@@ -136,6 +137,12 @@ impl SessionRecord {
         }
         self.end(now);
         Rotation::Reused
+    }
+
+    /// Seals anew what another key than the sealing one has sealed; whether there was anything.
+    pub fn renew(&mut self, keys: &DataKeys) -> Result<bool, CannotOpen> {
+        let renewed = [keys.renew_any(&mut self.agent)?, keys.renew_any(&mut self.network)?];
+        Ok(renewed.contains(&true))
     }
 
     /// Ends it; `true` when it was not ended yet.

@@ -130,6 +130,7 @@ mod redis_tls;
 mod refresh;
 mod resend;
 mod resource_server;
+mod rotation;
 mod sessions;
 mod sign_in;
 mod slow_and_large_bodies;

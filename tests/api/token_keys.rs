@@ -337,7 +337,7 @@ impl KeyringStore for Counting {
         self.0.list().await
     }
 
-    async fn replace(&self, expected: KeyState, record: &KeyringRecord) -> Result<bool, StoreError> {
+    async fn replace(&self, expected: &KeyringRecord, record: &KeyringRecord) -> Result<bool, StoreError> {
         self.0.replace(expected, record).await
     }
 }

@@ -56,21 +56,26 @@ pub(crate) async fn every_version_is_listed_as_it_was(world: World) {
 pub(crate) async fn a_version_moves_on_from_the_expected_state_only(world: World) {
     let record = root_key(1, Pending);
     world.stores.keyring.insert(&record).await.expect("answers");
-    let replace = async |expected, record: &KeyringRecord| {
+    let replace = async |expected: &KeyringRecord, record: &KeyringRecord| {
         let replaced = world.stores.keyring.replace(expected, record).await;
         replaced.expect("answers")
     };
     let (active, later) = (record.moved(Active, NOW), record.moved(VerifyOnly, NOW));
-    assert!(!replace(Active, &later).await);
-    assert!(replace(Pending, &active).await);
-    assert!(!replace(Pending, &later).await);
+    assert!(!replace(&active, &later).await);
+    let wrapped_otherwise = KeyringRecord {
+        wrapped: root_key(2, Pending).wrapped,
+        ..record.clone()
+    };
+    assert!(!replace(&wrapped_otherwise, &active).await, "somebody wrapped it anew");
+    assert!(replace(&record, &active).await);
+    assert!(!replace(&record, &later).await);
     let missing = KeyringRecord {
         id: "mac/9".into(),
         version: 9,
         ..active.clone()
     };
-    assert!(!replace(Pending, &missing).await);
-    assert!(!replace(Active, &missing).await);
+    assert!(!replace(&record, &missing).await);
+    assert!(!replace(&active, &missing).await);
     assert_eq!(world.other.keyring.list().await.expect("answers"), [active]);
 }
 
@@ -84,7 +89,7 @@ pub(crate) async fn a_version_is_replaced_whole(world: World) {
         ..record.moved(Retired, NOW.plus(Duration::from_mins(1)))
     };
     assert_ne!(retired.wrapped, record.wrapped);
-    let replaced = world.stores.keyring.replace(VerifyOnly, &retired).await;
+    let replaced = world.stores.keyring.replace(&record, &retired).await;
     assert!(replaced.expect("answers"));
     assert_eq!(world.other.keyring.list().await.expect("answers"), [retired]);
 }
@@ -94,8 +99,8 @@ pub(crate) async fn of_fifty_that_move_a_version_on_one_does(world: World) {
     world.stores.keyring.insert(&record).await.expect("answers");
     let active = record.moved(Active, NOW);
     let replaced = at_once(50, |n| {
-        let (stores, active) = (world.by_turns(n), active.clone());
-        async move { stores.keyring.replace(Pending, &active).await.expect("answers") }
+        let (stores, record, active) = (world.by_turns(n), record.clone(), active.clone());
+        async move { stores.keyring.replace(&record, &active).await.expect("answers") }
     })
     .await;
     assert_eq!(count(&replaced, &true), 1);

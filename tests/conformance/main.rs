@@ -26,6 +26,7 @@ mod email_filter;
 mod half_a_folder;
 mod harness;
 mod heartbeats;
+mod key_jobs;
 mod keyring;
 mod only_mongo;
 mod only_mongo_indexes;
@@ -108,6 +109,11 @@ conformance! {
     deks {
         a_second_key_stands_beside_the_first
         a_destroyed_key_is_gone_for_every_process
+    }
+    key_jobs {
+        whoever_begins_it_second_finds_it
+        of_fifty_workers_one_holds_it
+        a_page_counts_once_whoever_noted_it
     }
     keyring {
         of_fifty_that_make_a_version_one_wins

@@ -26,4 +26,5 @@ mod interleavings;
 mod meetings;
 mod messages;
 mod registrations;
+mod rotation;
 mod sessions;

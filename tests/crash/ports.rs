@@ -21,6 +21,7 @@ use sealgate::{
         dead_letters::{DeadLetters, HoldsOutbox},
         deks::Deks,
         heartbeats::{HeartbeatRecord, Heartbeats},
+        key_jobs::KeyJobs,
         keyring::{KeyringRecord, KeyringStore},
         registrations::{RegistrationRecord, Registrations},
         requests::Requests,
@@ -45,6 +46,7 @@ pub(crate) fn faulty(stores: &Stores, faults: &Arc<Faults>) -> Stores {
         registrations: wrap(&stores.registrations, faults),
         deks: wrap(&stores.deks, faults),
         keyring: wrap(&stores.keyring, faults),
+        key_jobs: wrap(&stores.key_jobs, faults),
         sessions: wrap(&stores.sessions, faults),
         requests: wrap(&stores.requests, faults),
         audit: wrap(&stores.audit, faults),
@@ -200,6 +202,8 @@ impl Registrations for Faulty<dyn Registrations> {
 
 impl Deks for Faulty<dyn Deks> {}
 
+impl KeyJobs for Faulty<dyn KeyJobs> {}
+
 #[async_trait]
 impl Sessions for Faulty<dyn Sessions> {
     async fn ids_of_account(&self, account: &Ref<AccountId>, limit: u32) -> Result<Vec<SessionId>, StoreError> {
@@ -238,7 +242,7 @@ impl KeyringStore for Faulty<dyn KeyringStore> {
         self.faults.read(self.inner.list()).await
     }
 
-    async fn replace(&self, expected: KeyState, record: &KeyringRecord) -> Result<bool, StoreError> {
+    async fn replace(&self, expected: &KeyringRecord, record: &KeyringRecord) -> Result<bool, StoreError> {
         self.faults
             .write("keyring.replace".to_owned(), self.inner.replace(expected, record))
             .await

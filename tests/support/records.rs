@@ -228,7 +228,7 @@ impl Person {
 
     /// One wrapped data key.
     pub(crate) fn dek(&self) -> DekRecord {
-        DekRecord::first(&self.key(), wrapped(1))
+        DekRecord::first(&self.key(), wrapped(1), 1)
     }
 
     /// Session `n`, just begun.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bson::{Bson, doc};
+use bson::{Binary, Bson, doc, spec::BinarySubtype};
 
 use crate::{
     crypto::keyring::KeyState,
@@ -46,8 +46,12 @@ impl KeyringStore for KeyringCollection {
         found.iter().map(|document| decode(NAME, document)).collect()
     }
 
-    async fn replace(&self, expected: KeyState, record: &KeyringRecord) -> Result<bool, StoreError> {
-        let filter = doc! { "_id": &record.id, "state": stored(expected)? };
+    async fn replace(&self, expected: &KeyringRecord, record: &KeyringRecord) -> Result<bool, StoreError> {
+        let wrapped = Binary {
+            subtype: BinarySubtype::Generic,
+            bytes: expected.wrapped.wrapped.clone(),
+        };
+        let filter = doc! { "_id": &record.id, "state": stored(expected.state)?, "wrapped": wrapped };
         let document = encode(NAME, &record.id, record)?;
         let collection = self.collection();
         let replaced = collection

@@ -29,6 +29,7 @@ mod documents;
 mod errors;
 mod heartbeats;
 mod indexes;
+mod key_jobs;
 mod keyring;
 mod registrations;
 mod requests;
@@ -48,6 +49,7 @@ use crate::{
         Probe, StoreError, Stores,
         accounts::AccountRecord,
         deks::DekRecord,
+        key_jobs::KeyJobRecord,
         mongo::{
             audit::AuditCollections,
             collection::RawCollection,
@@ -150,6 +152,7 @@ impl MongoStores {
             registrations: Arc::new(self.collections::<RegistrationRecord>()),
             deks: Arc::new(self.collections::<DekRecord>()),
             keyring: Arc::new(KeyringCollection(Arc::clone(&self.connection))),
+            key_jobs: Arc::new(self.collections::<KeyJobRecord>()),
             sessions: Arc::new(self.collections::<SessionRecord>()),
             requests: Arc::new(self.collections::<RequestRecord>()),
             audit: Arc::new(self.audit()),

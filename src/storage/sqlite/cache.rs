@@ -73,7 +73,7 @@ mod tests {
                 kek_id: "kek_00000000000000000000000000".parse().expect("valid"),
                 wrapped: vec![7; 40],
             };
-            DekRecord::first(&Ref::new(&"User1".parse().expect("valid"), id), wrapped)
+            DekRecord::first(&Ref::new(&"User1".parse().expect("valid"), id), wrapped, 1)
         });
         let [key, unread] = records.each_ref().map(crate::storage::Record::key);
         for record in &records {

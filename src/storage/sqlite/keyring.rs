@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    crypto::keyring::KeyState,
     storage::{
         documents::{Inserted, StoreError},
         encoding::encode,
@@ -36,7 +35,7 @@ impl KeyringStore for KeyringTable {
         rows.iter().map(|row| document(&self.0, NAME, row)).collect()
     }
 
-    async fn replace(&self, expected: KeyState, record: &KeyringRecord) -> Result<bool, StoreError> {
+    async fn replace(&self, expected: &KeyringRecord, record: &KeyringRecord) -> Result<bool, StoreError> {
         let id = record.id.as_str();
         self.0
             .bounded(async {
@@ -50,7 +49,7 @@ impl KeyringStore for KeyringTable {
                     return Ok(false);
                 };
                 let stored: KeyringRecord = document(&self.0, NAME, &row)?;
-                if stored.state != expected {
+                if stored.state != expected.state || stored.wrapped != expected.wrapped {
                     return Ok(false);
                 }
                 let doc = encode(format_args!("{NAME} {id}"), record)?;

@@ -17,7 +17,10 @@ pub(super) const RECORDS: &[&str] = &[
     include_str!("migrations/sealgate/0004_text_counts.sql"),
 ];
 /// Steps of `keys.db`.
-pub(super) const KEYS: &[&str] = &[include_str!("migrations/keys/0001_keys.sql")];
+pub(super) const KEYS: &[&str] = &[
+    include_str!("migrations/keys/0001_keys.sql"),
+    include_str!("migrations/keys/0002_key_jobs.sql"),
+];
 
 /// Brings the database to the last of `steps`; refuses one that has seen more than that.
 pub(super) async fn migrate(

@@ -25,6 +25,7 @@ mod documents;
 mod errors;
 mod file;
 mod heartbeats;
+mod key_jobs;
 mod keyring;
 mod migrate;
 mod registrations;
@@ -89,6 +90,7 @@ impl SqliteStores {
             registrations: Arc::new(Table::new(&self.records, &self.schemas)),
             deks: Arc::new(Table::remembering(&self.keys, &self.schemas)),
             keyring: Arc::new(KeyringTable(Arc::clone(&self.keys))),
+            key_jobs: Arc::new(Table::new(&self.keys, &self.schemas)),
             sessions: Arc::new(Table::remembering(&self.records, &self.schemas)),
             requests: Arc::new(Table::new(&self.records, &self.schemas)),
             audit: Arc::new(AuditTables(Arc::clone(&self.records))),
