@@ -128,7 +128,11 @@ fn told(job: &Progress, now: Timestamp) -> String {
             )
         }
         Standing::Rests { stage, until } => {
-            format!("{name}: {} goes on in {}; {counts}", stage.as_str(), said(until.since(now)))
+            format!(
+                "{name}: {} goes on in {}; {counts}",
+                stage.as_str(),
+                said(until.since(now))
+            )
         }
         Standing::Paused { stage } => {
             format!("{name}: {} waits for `sealgate keys resume`; {counts}", stage.as_str())

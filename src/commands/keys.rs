@@ -10,11 +10,7 @@ use clap::{Args, Subcommand};
 use sealgate::{
     app::{Foundation, World},
     config::Config,
-    crypto::{
-        keyring::KeyUse,
-        public_key::PublicKey,
-        token_signer::SigningMethod,
-    },
+    crypto::{keyring::KeyUse, public_key::PublicKey, token_signer::SigningMethod},
     domain::clock::Timestamp,
     service::{
         Core,

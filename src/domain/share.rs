@@ -10,7 +10,11 @@ impl Share {
     /// `None` outside of 1 to 100.
     #[must_use]
     pub const fn new(percent: u8) -> Option<Self> {
-        if matches!(percent, 1..=100) { Some(Self(percent)) } else { None }
+        if matches!(percent, 1..=100) {
+            Some(Self(percent))
+        } else {
+            None
+        }
     }
 
     /// How long to rest after having `worked` so long.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     crypto::{
         data_key::{DataKeys, Dek, NoDataKey},
-        kek::{KekError, KekProvider},
+        kek::{KekError, Keks},
         keyring::{KeyUse, Keyring, SharedKeyring},
     },
     domain::ids::{AccountId, MessageId},
@@ -19,7 +19,7 @@ use crate::{
 /// Joins the key provider and the key database.
 #[derive(Clone)]
 pub struct Vault {
-    keks: Arc<dyn KekProvider>,
+    keks: Arc<Keks>,
     deks: Arc<dyn Deks>,
     keyring: SharedKeyring,
 }
@@ -27,7 +27,7 @@ pub struct Vault {
 impl Vault {
     /// Over this provider and this port.
     #[must_use]
-    pub fn new(keks: Arc<dyn KekProvider>, deks: Arc<dyn Deks>, keyring: SharedKeyring) -> Self {
+    pub fn new(keks: Arc<Keks>, deks: Arc<dyn Deks>, keyring: SharedKeyring) -> Self {
         Self { keks, deks, keyring }
     }
 

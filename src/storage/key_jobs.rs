@@ -298,7 +298,11 @@ impl KeyJobRecord {
     /// Records that this pass has yet to look at, as far as was known when the job was made.
     #[must_use]
     pub fn left(&self) -> u64 {
-        if self.done_at.is_some() { 0 } else { self.total.saturating_sub(self.tally.seen) }
+        if self.done_at.is_some() {
+            0
+        } else {
+            self.total.saturating_sub(self.tally.seen)
+        }
     }
 
     fn is_held_by(&self, holder: &WorkerId) -> bool {

@@ -87,7 +87,12 @@ async fn profile(app: &TestApp, person: &Person) -> Value {
 }
 
 async fn ids(core: &Core) -> Vec<AccountId> {
-    let page = core.stores.accounts.versions(&user1(), None, 1000).await.expect("answers");
+    let page = core
+        .stores
+        .accounts
+        .versions(&user1(), None, 1000)
+        .await
+        .expect("answers");
     page.into_iter().map(|(id, _)| id).collect()
 }
 
@@ -99,13 +104,19 @@ async fn a_new_kek_wraps_everything_and_the_old_one_can_be_destroyed(stores: &St
     let waiting = Person::new();
     let link = app.register("User1", &waiting).await;
     let before = profile(&app, &person).await;
-    let old = core.stores.keyring.list().await.expect("answers")[0].wrapped.kek_id.clone();
+    let old = core.stores.keyring.list().await.expect("answers")[0]
+        .wrapped
+        .kek_id
+        .clone();
 
     assert_eq!(rotation::rotate(core, &KeyUse::Kek).await.expect("made"), 2);
     let again = rotation::rotate(core, &KeyUse::Kek).await;
     assert!(matches!(again, Err(RotateError::UnderWay(2))), "{again:?}");
     let early = destroy(core, &KeyUse::Kek, 1).await;
-    assert!(matches!(early, Err(DestroyError::InUse { version: 1, .. })), "{early:?}");
+    assert!(
+        matches!(early, Err(DestroyError::InUse { version: 1, .. })),
+        "{early:?}"
+    );
     until_done(&app, core, &KeyUse::Kek, async || {
         assert_eq!(profile(&app, &person).await, before);
     })
@@ -187,8 +198,17 @@ async fn every_account_gets_a_new_data_key_while_it_is_used(stores: &StoreSet) {
     }
     // Who was there before has another key than before; its sessions tell their devices.
     let pair = app.login("User1", &idle).await;
-    let sessions = app.get("/User1/sessions").bearer(&pair.access).send().await.expect(200).json();
-    assert!(sessions["sessions"].as_array().is_some_and(|list| list.len() >= 2), "{sessions}");
+    let sessions = app
+        .get("/User1/sessions")
+        .bearer(&pair.access)
+        .send()
+        .await
+        .expect(200)
+        .json();
+    assert!(
+        sessions["sessions"].as_array().is_some_and(|list| list.len() >= 2),
+        "{sessions}"
+    );
     app.shut_down().await;
 }
 
@@ -212,7 +232,11 @@ async fn an_index_key_is_replaced_and_everybody_is_found_all_the_while(stores: &
         let taken = json!({ "username": username });
         let mut rival = Person::new().json();
         rival["username"] = taken["username"].clone();
-        app.post("/User1/create").json(&rival).send().await.expect_problem(409, "username_taken");
+        app.post("/User1/create")
+            .json(&rival)
+            .send()
+            .await
+            .expect_problem(409, "username_taken");
         if late.len() < 3 {
             let person = Person::new();
             app.join("User1", &person).await;
@@ -229,7 +253,13 @@ async fn an_index_key_is_replaced_and_everybody_is_found_all_the_while(stores: &
     let (keyring, user_type) = (core.keyring.current(), user1());
     for id in ids(core).await {
         let key = Ref::new(&user_type, id.clone());
-        let account = core.stores.accounts.find(&key).await.expect("answers").expect("an account");
+        let account = core
+            .stores
+            .accounts
+            .find(&key)
+            .await
+            .expect("answers")
+            .expect("an account");
         let security = RecordMac::new(&keyring).verify(&user_type, &id, account.security());
         let slots = &security.expect("signed").slots;
         assert_eq!(slots.email_ix_1.as_bytes(), id.as_str().as_bytes());
@@ -282,7 +312,8 @@ async fn a_paused_job_waits_and_a_damaged_record_keeps_its_key(stores: &StoreSet
     rotation::rotate(core, &KeyUse::Dek).await.expect("made");
     let standing = async || {
         let jobs = progress(core).await.expect("answers");
-        jobs.into_iter().find(|job| job.key_use == "dek" && job.user_type == user1())
+        jobs.into_iter()
+            .find(|job| job.key_use == "dek" && job.user_type == user1())
     };
     // One account's key is damaged: the last of its bytes is another.
     let key = Ref::new(&user1(), ids(core).await[0].clone());
@@ -331,7 +362,10 @@ async fn a_paused_job_waits_and_a_damaged_record_keeps_its_key(stores: &StoreSet
         app.clock.advance(Duration::from_mins(6));
         tokio::task::yield_now().await;
     }
-    assert_eq!(states(core, &KeyUse::Dek).await, [KeyState::VerifyOnly, KeyState::Active]);
+    assert_eq!(
+        states(core, &KeyUse::Dek).await,
+        [KeyState::VerifyOnly, KeyState::Active]
+    );
     // Mended, it goes like the others.
     damaged().await;
     until_done(&app, core, &KeyUse::Dek, async || ()).await;

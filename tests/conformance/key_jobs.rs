@@ -28,7 +28,10 @@ fn worker(n: usize) -> WorkerId {
 pub(crate) async fn whoever_begins_it_second_finds_it(world: World) {
     let jobs = [key("User1"), key("User2")].map(|key| KeyJobRecord::new(&key, Stage::Rewrap, 7, NOW));
     for job in &jobs {
-        assert_eq!(world.stores.key_jobs.insert(job).await.expect("answers"), Inserted::Stored);
+        assert_eq!(
+            world.stores.key_jobs.insert(job).await.expect("answers"),
+            Inserted::Stored
+        );
         let again = world.other.key_jobs.insert(job).await.expect("answers");
         assert_eq!(again, Inserted::Taken(Unique::Id));
     }
@@ -46,7 +49,11 @@ pub(crate) async fn of_fifty_workers_one_holds_it(world: World) {
         let (stores, key) = (world.by_turns(n), key.clone());
         async move {
             let taken = change(&*stores.key_jobs, &key, |job: &mut KeyJobRecord| {
-                if job.take(&worker(n), NOW) { Change::Store(()) } else { Change::Leave(()) }
+                if job.take(&worker(n), NOW) {
+                    Change::Store(())
+                } else {
+                    Change::Leave(())
+                }
             });
             taken.await.expect("answers") == Changed::Stored(())
         }

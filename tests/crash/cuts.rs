@@ -41,7 +41,30 @@ pub(crate) async fn every_cut<S>(
         (When::After, Then::Recovers),
         (When::After, Then::StaysDown),
     ];
-    for (when, then) in ways {
+    for done in cut_in(&ways, prepare, act, recover).await {
+        assert_eq!(done, writes, "the writes of an undisturbed run");
+    }
+}
+
+/// The same for a long `act`, killed before and after each of its writes, in whatever order it does them. Answers the
+/// writes of the undisturbed runs.
+pub(crate) async fn every_kill<S>(
+    prepare: impl AsyncFn(&World) -> S,
+    act: impl AsyncFn(&Process, &S),
+    recover: impl AsyncFn(&World, &Process, S, &AfterCut),
+) -> Vec<Vec<String>> {
+    let ways = [(When::Before, Then::StaysDown), (When::After, Then::StaysDown)];
+    cut_in(&ways, prepare, act, recover).await
+}
+
+async fn cut_in<S>(
+    ways: &[(When, Then)],
+    prepare: impl AsyncFn(&World) -> S,
+    act: impl AsyncFn(&Process, &S),
+    recover: impl AsyncFn(&World, &Process, S, &AfterCut),
+) -> Vec<Vec<String>> {
+    let mut undisturbed = Vec::new();
+    for &(when, then) in ways {
         for at in 1.. {
             let world = World::new().await;
             let process = world.process();
@@ -51,8 +74,8 @@ pub(crate) async fn every_cut<S>(
             act(&process, &prepared).await;
             let (done, has_fired) = process.faults.heal();
             if !has_fired {
-                assert_eq!(done, writes, "the writes of an undisturbed run");
-                assert_eq!(at, writes.len() + 1, "every write was cut");
+                assert_eq!(at, done.len() + 1, "every write was cut");
+                undisturbed.push(done);
                 world.close().await;
                 break;
             }
@@ -65,4 +88,5 @@ pub(crate) async fn every_cut<S>(
             world.close().await;
         }
     }
+    undisturbed
 }

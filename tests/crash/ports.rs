@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sealgate::{
-    crypto::{
-        blind_index::{Candidate, Slot},
-        keyring::KeyState,
-    },
+    crypto::blind_index::{Candidate, Slot},
     domain::{
         clock::Timestamp,
         ids::{AccountId, AuditId, MessageId, SessionId, WorkerId},

@@ -25,7 +25,7 @@ use sealgate::{
     storage::Ref,
 };
 
-use crate::{cuts::every_cut, process::Process, world::World};
+use crate::{cuts::every_kill, process::Process, world::World};
 
 const EMAIL: &str = "ada@example.com";
 const PASSWORD: &str = "SecureP@ssw0rd123!";
@@ -49,7 +49,11 @@ async fn prepare(world: &World) -> Before {
     world.settle().await;
     let link = world.sound.make_link(&account).await;
     world.sound.confirm(&link).await.expect("confirmed");
-    let waiting = world.sound.register("grace@example.com", PASSWORD).await.expect("registered");
+    let waiting = world
+        .sound
+        .register("grace@example.com", PASSWORD)
+        .await
+        .expect("registered");
     world.settle().await;
     Before {
         clock: Arc::clone(&world.clock),
@@ -114,7 +118,11 @@ async fn recover(world: &World, before: Before, key_use: &KeyUse) {
     world.check().await;
     world.sound.sign_in(EMAIL, PASSWORD).await.expect("signed in");
     world.sound.confirm(&before.link).await.expect("confirmed");
-    world.sound.sign_in("grace@example.com", PASSWORD).await.expect("signed in");
+    world
+        .sound
+        .sign_in("grace@example.com", PASSWORD)
+        .await
+        .expect("signed in");
 
     let key = Ref::new(&user_type(), before.account.clone());
     let deks = core.stores.deks.find(&key).await.expect("answers").expect("keys");
@@ -122,11 +130,21 @@ async fn recover(world: &World, before: Before, key_use: &KeyUse) {
         KeyUse::Kek => {
             let active = core.stores.keyring.list().await.expect("answers");
             let active = active.iter().find(|record| record.id == "kek/2").expect("made");
-            assert!(deks.deks.values().all(|wrapped| wrapped.kek_id == active.wrapped.kek_id));
+            assert!(
+                deks.deks
+                    .values()
+                    .all(|wrapped| wrapped.kek_id == active.wrapped.kek_id)
+            );
         }
         KeyUse::Dek => assert_eq!((deks.generation, deks.deks.len()), (2, 1)),
         _ => {
-            let account = core.stores.accounts.find(&key).await.expect("answers").expect("an account");
+            let account = core
+                .stores
+                .accounts
+                .find(&key)
+                .await
+                .expect("answers")
+                .expect("an account");
             let keyring = core.keyring.current();
             let security = RecordMac::new(&keyring).verify(&user_type(), &key.id, account.security());
             let slots = &security.expect("signed").slots;
@@ -136,36 +154,52 @@ async fn recover(world: &World, before: Before, key_use: &KeyUse) {
     }
 }
 
-async fn every_cut_of(key_use: KeyUse, writes: &[&str]) {
-    every_cut(
-        writes,
+/// Killed at each of its writes; `expected` are some of them.
+async fn every_kill_of(key_use: KeyUse, expected: &[&str]) {
+    let undisturbed = every_kill(
         prepare,
         async |process, before| rotate_whole(process, before, &key_use).await,
         async |world, _, before, _| recover(world, before, &key_use).await,
     )
     .await;
+    for done in undisturbed {
+        for write in expected {
+            assert!(done.iter().any(|done| done == write), "{write}: {done:?}");
+        }
+    }
 }
 
 #[tokio::test]
 async fn a_new_kek_that_is_cut_off_wraps_everything_in_the_end() {
-    every_cut_of(KeyUse::Kek, &["keyring.insert"]).await;
+    every_kill_of(KeyUse::Kek, &["key_jobs.insert", "deks.update", "keyring.replace"]).await;
 }
 
 #[tokio::test]
 async fn new_data_keys_that_are_cut_off_seal_everything_in_the_end() {
-    every_cut_of(KeyUse::Dek, &["keyring.insert"]).await;
+    let expected = [
+        "deks.update",
+        "accounts.update",
+        "registrations.update",
+        "sessions.update",
+    ];
+    every_kill_of(KeyUse::Dek, &expected).await;
 }
 
 #[tokio::test]
 async fn a_new_index_key_that_is_cut_off_finds_everybody_in_the_end() {
-    every_cut_of(KeyUse::Index(user_type()), &["keyring.insert"]).await;
+    let expected = ["accounts.update", "registrations.update", "keyring.replace"];
+    every_kill_of(KeyUse::Index(user_type()), &expected).await;
 }
 
 #[tokio::test]
 async fn two_workers_do_nothing_twice() {
     let world = World::new().await;
     for n in 0..250 {
-        world.sound.register(&format!("person{n}@example.com"), PASSWORD).await.expect("registered");
+        world
+            .sound
+            .register(&format!("person{n}@example.com"), PASSWORD)
+            .await
+            .expect("registered");
     }
     let core = &world.sound.core;
     rotation::rotate(core, &KeyUse::Kek).await.expect("made");

@@ -1,12 +1,10 @@
 //! Destroys a version that nothing names any more. An operator does it, not the clock: a back-up from before needs the keys
 //! that wrapped it.
 
-use zeroize::Zeroizing;
-
 use crate::{
     crypto::{
+        kek::WrappedKey,
         keyring::{KeyState, KeyUse},
-        system_entropy,
     },
     domain::audit::AuditEvent,
     service::{
@@ -91,7 +89,6 @@ pub async fn destroy(core: &Core, key_use: &KeyUse, version: u16) -> Result<(), 
 }
 
 /// What stands in a key's place: random bytes that were never one.
-async fn nothing(core: &Core) -> Result<crate::crypto::kek::WrappedKey, Failure> {
-    let bytes = Zeroizing::new(system_entropy::make_key().to_vec());
-    Ok(core.keys.keks().wrap(&bytes).await?)
+async fn nothing(core: &Core) -> Result<WrappedKey, Failure> {
+    Ok(core.keys.keks().wrap(&KeyUse::Dek.make_material()).await?)
 }

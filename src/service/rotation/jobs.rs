@@ -151,7 +151,9 @@ impl Job<'_> {
     /// read them yet.
     fn knows_the_keys_for(&self, stage: Stage) -> bool {
         let keyring = self.core.keyring.current();
-        let is_active = keyring.active(self.key_use).is_ok_and(|key| key.version == self.active.version);
+        let is_active = keyring
+            .active(self.key_use)
+            .is_ok_and(|key| key.version == self.active.version);
         match stage {
             Stage::Rewrap => self.core.keys.keks().active() == self.active.wrapped.kek_id,
             Stage::Reseal | Stage::Clear | Stage::Backfill => is_active,
@@ -169,7 +171,8 @@ impl Job<'_> {
             total += self.count(*walk).await?;
         }
         // Whoever begins it second finds it made.
-        jobs.insert(&KeyJobRecord::new(&self.key, first, total, self.core.clock.now())).await?;
+        jobs.insert(&KeyJobRecord::new(&self.key, first, total, self.core.clock.now()))
+            .await?;
         Ok(())
     }
 
@@ -228,10 +231,14 @@ impl Job<'_> {
         &self,
         decide: impl Fn(&mut KeyJobRecord) -> Option<T> + Send + Sync,
     ) -> Result<Option<(T, KeyJobRecord)>, Failure> {
-        let changed = change(&*self.core.stores.key_jobs, &self.key, |job: &mut KeyJobRecord| match decide(job) {
-            Some(answer) => Change::Store(Some((answer, job.clone()))),
-            None => Change::Leave(None),
-        });
+        let changed = change(
+            &*self.core.stores.key_jobs,
+            &self.key,
+            |job: &mut KeyJobRecord| match decide(job) {
+                Some(answer) => Change::Store(Some((answer, job.clone()))),
+                None => Change::Leave(None),
+            },
+        );
         Ok(changed.await?.into_value().flatten())
     }
 }

@@ -40,7 +40,7 @@ use crate::{
         token_keys::{self, PENDING, RotateError, Step},
     },
     storage::{
-        Inserted, Ref, StoreError,
+        Change, Inserted, Ref, change,
         key_jobs::{KeyJobRecord, Stage},
         keyring::KeyringRecord,
     },
@@ -54,7 +54,10 @@ pub const OTP_OVERLAP: Duration = Duration::from_mins(10);
 #[must_use]
 pub fn uses(core: &Core) -> Vec<KeyUse> {
     let indexes = core.user_types.keys().cloned().map(KeyUse::Index);
-    [KeyUse::Kek, KeyUse::Dek, KeyUse::Otp].into_iter().chain(indexes).collect()
+    [KeyUse::Kek, KeyUse::Dek, KeyUse::Otp]
+        .into_iter()
+        .chain(indexes)
+        .collect()
 }
 
 /// Makes a version that writes from two minutes on; answers its number. Refused while the one before is on its way: two
@@ -102,7 +105,13 @@ async fn new_kek(core: &Core, versions: &[KeyringRecord]) -> Result<KekId, Failu
 
 async fn made(core: &Core, key_use: &KeyUse, version: u16) -> Result<KeyringRecord, Failure> {
     let wrapped = core.keys.keks().wrap(&key_use.make_material()).await?;
-    Ok(KeyringRecord::new(key_use, version, KeyState::Pending, wrapped, core.clock.now()))
+    Ok(KeyringRecord::new(
+        key_use,
+        version,
+        KeyState::Pending,
+        wrapped,
+        core.clock.now(),
+    ))
 }
 
 /// Takes every step that is due. Each is one conditional write, and what a crash leaves between two of them is a state that
@@ -169,8 +178,12 @@ pub(in crate::service) fn is_everywhere(core: &Core, record: &KeyringRecord) -> 
 }
 
 pub(in crate::service) async fn note(core: &Core, event: AuditEvent, record: &KeyringRecord) {
-    core.note_of_service(event, Outcome::Success, Details::of_key(&record.key_use, record.version))
-        .await;
+    core.note_of_service(
+        event,
+        Outcome::Success,
+        Details::of_key(&record.key_use, record.version),
+    )
+    .await;
 }
 
 impl From<crate::crypto::kek::KekError> for RotateError {
@@ -187,18 +200,15 @@ pub async fn pause(core: &Core, key_use: &KeyUse, is_paused: bool) -> Result<boo
     };
     let mut is_any = false;
     for user_type in populations(core, key_use) {
-        let changed = crate::storage::change(
-            &*core.stores.key_jobs,
-            &job_of(active, &user_type),
-            |job: &mut KeyJobRecord| {
-                if job.done_at.is_some() {
-                    return crate::storage::Change::Leave(false);
-                }
-                job.is_paused = is_paused;
-                crate::storage::Change::Store(true)
-            },
-        );
-        is_any |= changed.await.map_err(StoreError::from)?.into_value().unwrap_or_default();
+        let key = job_of(active, &user_type);
+        let changed = change(&*core.stores.key_jobs, &key, |job: &mut KeyJobRecord| {
+            if job.done_at.is_some() {
+                return Change::Leave(false);
+            }
+            job.is_paused = is_paused;
+            Change::Store(true)
+        });
+        is_any |= changed.await?.into_value().unwrap_or_default();
     }
     Ok(is_any)
 }

@@ -154,10 +154,7 @@ fn of_job(core: &Core, active: &KeyringRecord, job: &KeyJobRecord) -> Progress {
 #[expect(clippy::cast_precision_loss, reason = "gauges")]
 pub fn measure(progress: &[Progress]) {
     for job in progress {
-        let labels = [
-            ("use", job.key_use.clone()),
-            ("user_type", job.user_type.to_string()),
-        ];
+        let labels = [("use", job.key_use.clone()), ("user_type", job.user_type.to_string())];
         metrics::gauge!("sealgate_key_job_records_left", &labels).set(job.left as f64);
         metrics::gauge!("sealgate_key_job_records_failed", &labels).set(job.tally.failed as f64);
         let is_done = job.standing == Standing::Done;

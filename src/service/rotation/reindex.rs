@@ -51,7 +51,9 @@ pub(super) async fn account(core: &Core, key: &Ref<AccountId>) -> Result<bool, F
             Changed::Left(()) => {}
             Changed::Missing => return Ok(false),
             // Two accounts of one address: no write of ours makes them.
-            Changed::Taken(_) => return Err(StoreError::Damaged(format!("another account has a value of {key}")).into()),
+            Changed::Taken(_) => {
+                return Err(StoreError::Damaged(format!("another account has a value of {key}")).into());
+            }
         }
     }
     Err(contended())
@@ -69,10 +71,14 @@ pub(super) async fn registration(core: &Core, key: &Ref<AccountId>) -> Result<bo
     if slots == registration.slots {
         return Ok(false);
     }
-    let changed = change(&*core.stores.registrations, key, |registration: &mut RegistrationRecord| {
-        registration.slots.clone_from(&slots);
-        Change::Store(())
-    });
+    let changed = change(
+        &*core.stores.registrations,
+        key,
+        |registration: &mut RegistrationRecord| {
+            registration.slots.clone_from(&slots);
+            Change::Store(())
+        },
+    );
     Ok(changed.await? == Changed::Stored(()))
 }
 

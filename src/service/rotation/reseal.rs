@@ -49,14 +49,19 @@ pub(super) async fn clear(core: &Core, key: &Ref<AccountId>) -> Result<bool, Fai
     let newest = record.newest().ok_or_else(|| damaged(key))?;
     renew_owner(core, key).await?;
     let cleared = change(&*core.stores.deks, key, |stored: &mut DekRecord| {
-        if stored.keep_only(newest) { Change::Store(true) } else { Change::Leave(false) }
+        if stored.keep_only(newest) {
+            Change::Store(true)
+        } else {
+            Change::Leave(false)
+        }
     });
     Ok(cleared.await?.into_value().unwrap_or_default())
 }
 
 async fn add_key(core: &Core, key: &Ref<AccountId>, record: &DekRecord, generation: u16) -> Result<(), Failure> {
     // A key that nothing belongs to (a crash came between it and its registration) needs no other.
-    let is_orphan = core.stores.accounts.find(key).await?.is_none() && core.stores.registrations.find(key).await?.is_none();
+    let is_orphan =
+        core.stores.accounts.find(key).await?.is_none() && core.stores.registrations.find(key).await?.is_none();
     let number = record.newest().and_then(|newest| newest.checked_add(1));
     let number = number.ok_or_else(|| damaged(key))?;
     let wrapped = core.keys.keks().wrap(Dek::make().expose()).await?;
@@ -88,14 +93,21 @@ async fn renew_owner(core: &Core, key: &Ref<AccountId>) -> Result<bool, Failure>
         Err(Failure::NoDataKey(_)) => return Ok(false),
         Err(failure) => return Err(failure),
     };
-    let mut is_renewed = renew(&*core.stores.registrations, key, |registration: &mut RegistrationRecord| {
-        Ok(registration.sealed.renew(&keys)? | registration.outbox.renew(&keys)?)
-    })
+    let mut is_renewed = renew(
+        &*core.stores.registrations,
+        key,
+        |registration: &mut RegistrationRecord| {
+            Ok(registration.sealed.renew(&keys)? | registration.outbox.renew(&keys)?)
+        },
+    )
     .await?;
     is_renewed |= renew_account(core, key, &keys).await?;
     for session in core.stores.sessions.ids_of_account(key, SESSIONS).await? {
         let session = Ref::new(&key.user_type, session);
-        is_renewed |= renew(&*core.stores.sessions, &session, |session: &mut SessionRecord| session.renew(&keys)).await?;
+        is_renewed |= renew(&*core.stores.sessions, &session, |session: &mut SessionRecord| {
+            session.renew(&keys)
+        })
+        .await?;
     }
     Ok(is_renewed)
 }

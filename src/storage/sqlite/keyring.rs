@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{
-    storage::{
-        documents::{Inserted, StoreError},
-        encoding::encode,
-        keyring::{KeyringRecord, KeyringStore},
-        sqlite::{database::Database, documents::document},
-    },
+use crate::storage::{
+    documents::{Inserted, StoreError},
+    encoding::encode,
+    keyring::{KeyringRecord, KeyringStore},
+    sqlite::{database::Database, documents::document},
 };
 
 const NAME: &str = "keyring";
