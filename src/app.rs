@@ -21,8 +21,8 @@ use crate::{
     app::adapters::{Filter, Opened},
     config::{Config, environment::Environment, sms::SmsConfig},
     crypto::{
-        kek::KekProvider,
-        kek_file::{self, KekFileError},
+        kek::Keks,
+        kek_file::{self, KekFile, KekFileError},
         keyring::SharedKeyring,
         password_hasher::PasswordHasher,
         system_entropy::SystemEntropy,
@@ -123,9 +123,9 @@ impl Foundation {
     pub async fn open(config: &Config, world: World) -> anyhow::Result<Self> {
         let opened = Opened::open(config, world.stores).await?;
         let (stores, shared) = (opened.stores(), opened.shared());
-        let keks = open_keks(config, &stores, &*world.clock).await?;
+        let keks = open_keks(config, &stores, &world.clock).await?;
         let (user_types_in_order, tokens) = (&config.user_types.order, &config.tokens);
-        let ring = keyring::establish(&stores, &*keks, user_types_in_order, tokens.algorithm, &*world.clock).await?;
+        let ring = keyring::establish(&stores, &keks, user_types_in_order, tokens.algorithm, &*world.clock).await?;
         let filter = opened.filter(config, &ring, Arc::clone(&world.entropy))?;
         let ring = SharedKeyring::new(ring);
         let passwords = &config.passwords;
@@ -278,9 +278,10 @@ fn lock(config: &Config) -> anyhow::Result<Option<std::fs::File>> {
     Ok(Some(file))
 }
 
-async fn open_keks(config: &Config, stores: &Stores, clock: &dyn Clock) -> anyhow::Result<Arc<dyn KekProvider>> {
+async fn open_keks(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Keks>> {
     let path = &config.stores.kek_file;
-    let read = match kek_file::read(path) {
+    let open = || KekFile::open(path, Arc::clone(clock));
+    let opened = match open() {
         Err(KekFileError::Missing) => {
             let is_first_run = stores.keyring.list().await?.is_empty() && stores.accounts.is_empty().await?;
             anyhow::ensure!(
@@ -293,11 +294,12 @@ async fn open_keks(config: &Config, stores: &Stores, clock: &dyn Clock) -> anyho
             );
             make_folder_of(path)?;
             kek_file::make(path, clock.now())?;
-            kek_file::read(path)
+            open()
         }
-        read => read,
+        opened => opened,
     };
-    Ok(Arc::new(read.context("KEK_FILE")?))
+    let provider = Arc::new(opened.context("KEK_FILE")?);
+    Ok(Arc::new(Keks::newest(provider).await?))
 }
 
 /// A bare name lies in the folder that is there.
@@ -313,7 +315,7 @@ fn make_folder_of(file: &Path) -> anyhow::Result<()> {
 pub fn make_key_file(config: &Config) -> anyhow::Result<()> {
     let path = &config.stores.kek_file;
     make_folder_of(path)?;
-    match kek_file::read(path) {
+    match KekFile::open(path, Arc::new(SystemClock)) {
         Err(KekFileError::Missing) => Ok(kek_file::make(path, SystemClock.now())?),
         Ok(_) => anyhow::bail!("KEK_FILE exists already; it is left as it is"),
         Err(error) => Err(error.into()),

@@ -1,12 +1,15 @@
-//! Key-encryption keys: what wraps every other key, behind one trait, so that they may live in a file, an
-//! environment variable or a key-management service.
+//! Key-encryption keys: what wraps every other key, behind one trait, so that they may live in a file, an environment
+//! variable or a key-management service.
 //!
-//! To add a provider: implement [`KekProvider`]; `wrap` names the key it used, `unwrap` uses the one that is named.
+//! To add a provider: implement [`KekProvider`]. `wrap` and `unwrap` use the key that is named and no other; what a key is
+//! called never changes; and none is ever made but by `make`. What can't be done for now is [`KekError::Unavailable`],
+//! which a client is told as 503: never an answer that looks like another key's, never an empty one.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use aes::Aes256;
-use aes_kw::{AesKwp, KeyInit};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -41,133 +44,114 @@ pub enum KekError {
     /// The provider does not answer.
     #[error("the key provider does not answer")]
     Unavailable,
+    /// The provider answers, and can't be used until somebody mends it. Says how; holds no key.
+    #[error("the key provider can't be used: {0}")]
+    Unusable(String),
+    /// Keys of this provider are made by its operator. Says how.
+    #[error("a key can't be made from here: {0}")]
+    CannotMake(String),
 }
 
-/// Wraps and unwraps keys; holds the key-encryption keys and nothing else.
+/// Holds key-encryption keys and nothing else, and wraps and unwraps with them.
 #[async_trait]
 pub trait KekProvider: Send + Sync + 'static {
-    /// The key that wraps from now on.
-    fn active(&self) -> &KekId;
-    /// Wraps `key` under the active key.
-    async fn wrap(&self, key: &[u8]) -> Result<WrappedKey, KekError>;
-    /// Unwraps under the key that is named.
+    /// Every key that it has now, oldest first, at least one; a file is read again, a service asked.
+    async fn known(&self) -> Result<Vec<KekId>, KekError>;
+    /// Makes another, which is the last of [`known`](Self::known) from then on. Nothing wraps under it until it is told to
+    /// ([`Keks::activate`]). [`KekError::CannotMake`] where the operator has to, with what he has to do.
+    async fn make(&self) -> Result<KekId, KekError>;
+    /// Removes a key for good; one that is gone already is no failure. The caller knows that nothing names it.
+    async fn destroy(&self, id: &KekId) -> Result<(), KekError>;
+    /// Wraps `key` under the key that is named.
+    async fn wrap(&self, under: &KekId, key: &[u8]) -> Result<WrappedKey, KekError>;
+    /// Unwraps under the key that `wrapped` names.
     async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, KekError>;
 }
 
-/// What AES-KWP makes of the shortest key there is. Anything shorter carries no ciphertext: RFC 5649 wraps one octet or
-/// more, and its integrity check value alone, which everybody knows, would pass for an empty key under any KEK.
-const SHORTEST_WRAPPED: usize = 16;
-
-/// Key-encryption keys held in this process.
-pub struct LocalKeks {
-    /// At least one; the last is active.
-    keys: Vec<(KekId, Zeroizing<[u8; 32]>)>,
+/// The provider, and which of its keys wraps from now on.
+pub struct Keks {
+    provider: Arc<dyn KekProvider>,
+    active: RwLock<KekId>,
 }
 
-impl LocalKeks {
-    /// `keys` in order of age; `None` when there is none.
+impl Keks {
+    /// Wraps under `active`.
     #[must_use]
-    pub fn new(keys: Vec<(KekId, Zeroizing<[u8; 32]>)>) -> Option<Self> {
-        (!keys.is_empty()).then_some(Self { keys })
+    pub fn new(provider: Arc<dyn KekProvider>, active: KekId) -> Self {
+        Self {
+            provider,
+            active: RwLock::new(active),
+        }
+    }
+
+    /// Wraps under the newest key that the provider has.
+    pub async fn newest(provider: Arc<dyn KekProvider>) -> Result<Self, KekError> {
+        let newest = provider.known().await?.pop();
+        let newest = newest.ok_or_else(|| KekError::Unusable("it has no key".to_owned()))?;
+        Ok(Self::new(provider, newest))
+    }
+
+    /// The key that wraps.
+    #[must_use]
+    pub fn active(&self) -> KekId {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on `id` wraps.
+    pub fn activate(&self, id: KekId) {
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = id;
+    }
+
+    /// Who has the keys.
+    #[must_use]
+    pub fn provider(&self) -> &dyn KekProvider {
+        &*self.provider
+    }
+
+    /// Wraps `key` under the active key.
+    pub async fn wrap(&self, key: &[u8]) -> Result<WrappedKey, KekError> {
+        self.provider.wrap(&self.active(), key).await
+    }
+
+    /// Unwraps under the key that `wrapped` names.
+    pub async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, KekError> {
+        self.provider.unwrap(wrapped).await
     }
 }
 
-#[async_trait]
-impl KekProvider for LocalKeks {
-    fn active(&self) -> &KekId {
-        &self.keys[self.keys.len() - 1].0
-    }
-
-    async fn wrap(&self, key: &[u8]) -> Result<WrappedKey, KekError> {
-        if key.is_empty() {
-            return Err(KekError::Damaged);
-        }
-        let (kek_id, kek) = &self.keys[self.keys.len() - 1];
-        let mut wrapped = vec![0; key.len().next_multiple_of(8) + 8];
-        AesKwp::<Aes256>::new(&(**kek).into())
-            .wrap_key(key, &mut wrapped)
-            .map_err(|_| KekError::Damaged)?;
-        Ok(WrappedKey {
-            kek_id: kek_id.clone(),
-            wrapped,
-        })
-    }
-
-    async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, KekError> {
-        let (_, kek) = self
-            .keys
-            .iter()
-            .find(|(id, _)| *id == wrapped.kek_id)
-            .ok_or_else(|| KekError::Unknown(wrapped.kek_id.clone()))?;
-        if wrapped.wrapped.len() < SHORTEST_WRAPPED {
-            return Err(KekError::Damaged);
-        }
-        let mut buffer = Zeroizing::new(vec![0; wrapped.wrapped.len()]);
-        let key = AesKwp::<Aes256>::new(&(**kek).into())
-            .unwrap_key(&wrapped.wrapped, &mut buffer)
-            .map_err(|_| KekError::Damaged)?;
-        Ok(Zeroizing::new(key.to_vec()))
+impl fmt::Debug for Keks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keks({})", self.active())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::frozen::{Frozen, array, bytes, hex, text};
+    use crate::crypto::local_keks::LocalKeks;
 
     fn kek(n: u8) -> (KekId, Zeroizing<[u8; 32]>) {
-        let id = format!("kek_{}", "0".repeat(25) + &n.to_string())
-            .parse()
-            .expect("valid id");
-        (id, Zeroizing::new([n; 32]))
+        let id = format!("kek_{}", "0".repeat(25) + &n.to_string());
+        (id.parse().expect("valid id"), Zeroizing::new([n; 32]))
     }
 
     #[tokio::test]
-    async fn a_key_unwraps_under_the_kek_that_wrapped_it_and_no_other() {
-        let old = LocalKeks::new(vec![kek(1)]).expect("one key");
-        let wrapped = old.wrap(&[5; 32]).await.expect("wraps");
-        assert_eq!(wrapped.wrapped.len(), 40);
+    async fn a_newer_key_wraps_once_it_is_told_to_and_the_older_unwraps_on() {
         let both = LocalKeks::new(vec![kek(1), kek(2)]).expect("two keys");
-        assert_eq!(both.unwrap(&wrapped).await.expect("still known").as_slice(), [5; 32]);
-        let new = LocalKeks::new(vec![kek(2)]).expect("one key");
-        assert_eq!(new.unwrap(&wrapped).await, Err(KekError::Unknown(kek(1).0)));
-        let relabelled = WrappedKey {
-            kek_id: kek(2).0,
-            ..wrapped
-        };
-        assert_eq!(new.unwrap(&relabelled).await, Err(KekError::Damaged));
+        let keks = Keks::new(Arc::new(both), kek(1).0);
+        let before = keks.wrap(&[5; 32]).await.expect("wraps");
+        keks.activate(kek(2).0);
+        let after = keks.wrap(&[6; 32]).await.expect("wraps");
+        assert_eq!([&before.kek_id, &after.kek_id], [&kek(1).0, &kek(2).0]);
+        assert_eq!(keks.unwrap(&before).await.expect("unwraps").as_slice(), [5; 32]);
+        assert_eq!(keks.unwrap(&after).await.expect("unwraps").as_slice(), [6; 32]);
     }
 
     #[tokio::test]
-    async fn frozen_vector() {
-        let frozen = Frozen::read().0;
-        let vector = &frozen["wrapped_dek"];
-        let id: KekId = text(&vector["kek_id"]).parse().expect("an id");
-        let keks = LocalKeks::new(vec![(id, Zeroizing::new(array(&vector["kek"])))]).expect("one key");
-        let wrapped = keks.wrap(&bytes(&frozen["dek"])).await.expect("wraps");
-        assert_eq!(hex(&wrapped.wrapped), vector["wrapped"]);
-        assert_eq!(wrapped.kek_id.as_str(), vector["kek_id"]);
-        assert_eq!(hex(&keks.unwrap(&wrapped).await.expect("unwraps")), frozen["dek"]);
-    }
-
-    #[tokio::test]
-    async fn an_empty_key_is_neither_wrapped_nor_unwrapped() {
-        let keks = LocalKeks::new(vec![kek(1)]).expect("one key");
-        assert_eq!(keks.wrap(&[]).await, Err(KekError::Damaged));
-        let forged = WrappedKey {
-            kek_id: kek(1).0,
-            wrapped: vec![0xA6, 0x59, 0x59, 0xA6, 0, 0, 0, 0],
-        };
-        assert_eq!(keks.unwrap(&forged).await, Err(KekError::Damaged));
-    }
-
-    #[tokio::test]
-    async fn keys_of_any_length_come_back() {
-        let keks = LocalKeks::new(vec![kek(3)]).expect("one key");
-        for len in [1, 7, 8, 9, 32, 83] {
-            let key = vec![9; len];
-            let wrapped = keks.wrap(&key).await.expect("wraps");
-            assert_eq!(keks.unwrap(&wrapped).await.expect("unwraps").as_slice(), key);
-        }
+    async fn the_newest_is_the_last() {
+        let both = LocalKeks::new(vec![kek(1), kek(2)]).expect("two keys");
+        let keks = Keks::newest(Arc::new(both)).await.expect("a key");
+        assert_eq!(keks.active(), kek(2).0);
+        assert_eq!(keks.provider().known().await, Ok(vec![kek(1).0, kek(2).0]));
     }
 }

@@ -25,6 +25,7 @@ pub mod kek;
 pub mod kek_file;
 pub mod key_pair;
 pub mod keyring;
+pub mod local_keks;
 pub mod password_hasher;
 pub mod public_key;
 pub mod receipt;

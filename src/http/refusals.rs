@@ -9,7 +9,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    crypto::password_hasher,
+    crypto::{kek::KekError, password_hasher},
     domain::password_rules::RefusedPassword,
     http::{
         error_code::{Codes, ErrorCode, codes, listed},
@@ -39,7 +39,7 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Store(StoreError::Unavailable(_) | StoreError::Contended | StoreError::Newer(_))
-            | Failure::Kek(crate::crypto::kek::KekError::Unavailable) => {
+            | Failure::Kek(KekError::Unavailable | KekError::Unusable(_)) => {
                 tracing::error!(error = %failure, "a request could not be served");
                 unavailable(2)
             }

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     crypto::{
-        kek::{KekError, KekProvider},
+        kek::{KekError, Keks},
         keyring::{KeyState, KeyUse, Keyring, MissingKey, RootKey},
         public_key::PairAlgorithm,
         system_entropy::SystemEntropy,
@@ -35,7 +35,7 @@ const WAITING: usize = 64;
 
 /// Reads the keys again, one reader at a time: what was read first is never put in the place of what was read later.
 pub struct KeyReader {
-    keks: Arc<dyn KekProvider>,
+    keks: Arc<Keks>,
     last: Mutex<Option<Reading>>,
     waiting: Semaphore,
 }
@@ -51,7 +51,7 @@ struct Reading {
 impl KeyReader {
     /// Over this provider.
     #[must_use]
-    pub fn new(keks: Arc<dyn KekProvider>) -> Self {
+    pub fn new(keks: Arc<Keks>) -> Self {
         Self {
             keks,
             last: Mutex::default(),
@@ -60,8 +60,8 @@ impl KeyReader {
     }
 
     /// What wraps root keys.
-    pub(in crate::service) fn keks(&self) -> &dyn KekProvider {
-        &*self.keks
+    pub(in crate::service) fn keks(&self) -> &Keks {
+        &self.keks
     }
 
     /// Reads them.
@@ -136,7 +136,7 @@ impl From<KeyringError> for Failure {
 /// `algorithm`.
 pub async fn establish(
     stores: &Stores,
-    keks: &dyn KekProvider,
+    keks: &Keks,
     user_types: &[UserType],
     algorithm: PairAlgorithm,
     clock: &dyn Clock,
@@ -182,7 +182,7 @@ pub async fn establish(
 }
 
 /// Reads and unwraps every root key.
-pub async fn read(stores: &Stores, keks: &dyn KekProvider) -> Result<Keyring, KeyringError> {
+pub async fn read(stores: &Stores, keks: &Keks) -> Result<Keyring, KeyringError> {
     let mut keyring = Keyring::default();
     for record in stores.keyring.list().await.map_err(Failure::from)? {
         // A use that this version does not know belongs to a newer one that runs beside it.

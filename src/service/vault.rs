@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     crypto::{
         data_key::{DataKeys, Dek, NoDataKey},
-        kek::{KekError, KekProvider},
+        kek::{KekError, Keks},
         keyring::{KeyUse, Keyring},
     },
     domain::ids::{AccountId, MessageId},
@@ -19,14 +19,14 @@ use crate::{
 /// Joins the key provider and the key database.
 #[derive(Clone)]
 pub struct Vault {
-    keks: Arc<dyn KekProvider>,
+    keks: Arc<Keks>,
     deks: Arc<dyn Deks>,
 }
 
 impl Vault {
     /// Over this provider and this port.
     #[must_use]
-    pub fn new(keks: Arc<dyn KekProvider>, deks: Arc<dyn Deks>) -> Self {
+    pub fn new(keks: Arc<Keks>, deks: Arc<dyn Deks>) -> Self {
         Self { keks, deks }
     }
 

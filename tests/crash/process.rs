@@ -7,16 +7,25 @@ use sealgate::{
     config::Config,
     crypto::{
         digest::link_digest,
-        kek::KekProvider,
-        kek_file,
+        kek::Keks,
+        kek_file::{self, KekFile},
         keyring::SharedKeyring,
         password_hasher::{HashCost, PasswordHasher},
         system_entropy::SystemEntropy,
         token_signer::{SigningMethod, TokenSigner},
     },
     domain::{
-        account::NewPerson, challenge::Purpose, clock::Clock, device::Device, email::Email, ids::AccountId,
-        network::Network, password::Password, person_name::PersonName, private::Private, token::LinkToken,
+        account::NewPerson,
+        challenge::Purpose,
+        clock::{Clock, SystemClock},
+        device::Device,
+        email::Email,
+        ids::AccountId,
+        network::Network,
+        password::Password,
+        person_name::PersonName,
+        private::Private,
+        token::LinkToken,
         user_type::UserType,
     },
     jobs::{
@@ -59,7 +68,7 @@ impl JobQueue for Queue {
 /// What every process of an installation has in common: its configuration and its keys.
 pub(crate) struct Installation {
     pub(crate) config: Config,
-    keks: Arc<dyn KekProvider>,
+    keks: Arc<Keks>,
     keyring: SharedKeyring,
     hasher: PasswordHasher,
 }
@@ -69,8 +78,9 @@ impl Installation {
     pub(crate) async fn found(config: Config, stores: &Stores, clock: &dyn Clock) -> Self {
         let path = &config.stores.kek_file;
         kek_file::make(path, clock.now()).expect("a key file");
-        let keks: Arc<dyn KekProvider> = Arc::new(kek_file::read(path).expect("a key"));
-        let keyring = establish(stores, &*keks, &config.user_types.order, config.tokens.algorithm, clock).await;
+        let file = KekFile::open(path, Arc::new(SystemClock)).expect("a key");
+        let keks = Arc::new(Keks::newest(Arc::new(file)).await.expect("a key"));
+        let keyring = establish(stores, &keks, &config.user_types.order, config.tokens.algorithm, clock).await;
         let keyring = SharedKeyring::new(keyring.expect("keys"));
         let cheap = HashCost {
             memory_kib: 64,

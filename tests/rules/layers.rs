@@ -44,8 +44,9 @@ const RECORD_TYPES: &[&str] = &[
 const KEYS_OF_RECORDS: &[&str] = &[
     "crypto::data_key",
     "crypto::kek::KekProvider",
-    "crypto::kek::LocalKeks",
+    "crypto::kek::Keks",
     "crypto::kek_file",
+    "crypto::local_keks",
     "crypto::record_mac::RecordMac",
     "crypto::sealed",
     "crypto::Sealed",
@@ -55,6 +56,7 @@ const KEYS_OF_RECORDS: &[&str] = &[
 const KEYS_OF_SIGN_IN: &[&str] = &[
     "crypto::kek",
     "crypto::kek_file",
+    "crypto::local_keks",
     "crypto::password_hasher::PasswordHasher",
     "crypto::token_signer",
 ];

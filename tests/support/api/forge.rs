@@ -1,11 +1,14 @@
 //! Tokens signed with the service's own key: what a client that stole nothing could never make, so that every check
 //! beside the signature is seen to hold by itself.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, Header};
 use sealgate::{
-    crypto::{key_pair::KeyPair, keyring::KeyUse, public_key::PublicKey},
+    crypto::{kek::Keks, kek_file::KekFile, key_pair::KeyPair, keyring::KeyUse, public_key::PublicKey},
+    domain::clock::SystemClock,
     service::keyring,
 };
 use serde_json::Value;
@@ -22,7 +25,8 @@ pub(crate) struct Forger {
 
 impl Forger {
     pub(crate) async fn of(app: &TestApp) -> Self {
-        let keks = sealgate::crypto::kek_file::read(&app.kek_file).expect("the key file");
+        let file = KekFile::open(&app.kek_file, Arc::new(SystemClock)).expect("the key file");
+        let keks = Keks::newest(Arc::new(file)).await.expect("a key");
         let ring = keyring::read(&app.open_stores().await, &keks).await.expect("the keys");
         Self::with(&ring.active(&KeyUse::Token).expect("the signing key").material)
     }
