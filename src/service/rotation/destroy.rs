@@ -54,6 +54,8 @@ impl From<StoreError> for DestroyError {
 
 /// Destroys a retired version for good: with the provider, or in the key database.
 pub async fn destroy(core: &Core, key_use: &KeyUse, version: u16) -> Result<(), DestroyError> {
+    // What this process wraps by must not be what it destroys.
+    core.keys.reread(core).await.map_err(Failure::from)?;
     let versions = token_keys::versions(core, key_use).await?;
     let found = versions.iter().find(|record| record.version == version);
     let record = found.ok_or(RemoveError::Missing(version))?;

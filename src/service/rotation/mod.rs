@@ -63,6 +63,7 @@ pub fn uses(core: &Core) -> Vec<KeyUse> {
 /// Makes a version that writes from two minutes on; answers its number. Refused while the one before is on its way: two
 /// old index keys would share a slot.
 pub async fn rotate(core: &Core, key_use: &KeyUse) -> Result<u16, RotateError> {
+    core.keys.reread(core).await.map_err(Failure::from)?;
     let versions = token_keys::versions(core, key_use).await?;
     if let Some(moving) = moving(&versions) {
         return Err(RotateError::UnderWay(moving));
