@@ -7,10 +7,12 @@
 //! - `servers` names the production stores that the environment names; `forget` removes what was put into them.
 //! - `filter ITEMS ACCOUNTS` measures the e-mail filter on them.
 //! - `strangers TRIES` measures whether the time of an answer tells which addresses have accounts.
+//! - `keys ACCOUNTS` measures what replacing keys costs, on the stores of the environment.
 //! - `look-ups FOLDER SMALL LARGE` compares two embedded stores of so many accounts, and rebuilds the filter from the larger.
 
 mod fill;
 mod filter;
+mod keys;
 mod look_ups;
 mod people;
 mod servers;
@@ -45,13 +47,14 @@ fn main() -> anyhow::Result<()> {
         ["forget"] => run(servers::forget()),
         ["filter", items, accounts] => run(filter::measure(items.parse()?, accounts.parse()?)),
         ["strangers", tries] => run(strangers::measure(tries.parse()?)),
+        ["keys", accounts] => run(keys::measure(accounts.parse()?)),
         ["look-ups", folder, small, large] => {
             run(look_ups::measure(Path::new(folder), [small.parse()?, large.parse()?]))
         }
         // As any program has it: what the service does to its process is left out.
         ["argon2", seconds] => hash_for(Duration::from_secs(seconds.parse()?)),
         _ => anyhow::bail!(
-            "usage: serve | argon2 SECONDS | servers | forget | filter ITEMS ACCOUNTS | strangers TRIES | look-ups FOLDER SMALL LARGE"
+            "usage: serve | argon2 SECONDS | servers | forget | filter ITEMS ACCOUNTS | strangers TRIES | keys ACCOUNTS | look-ups FOLDER SMALL LARGE"
         ),
     }
 }

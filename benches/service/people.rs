@@ -63,6 +63,19 @@ pub(crate) fn scattered(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+fn person(number: u64) -> anyhow::Result<NewPerson> {
+    let name = |text: &str| PersonName::parse(text).ok().context("a name");
+    Ok(NewPerson {
+        email: email(number)?,
+        username: None,
+        first_name: name("Ada")?,
+        last_name: name("Lovelace")?,
+        phone: None,
+        country_code: None,
+        attributes: None,
+    })
+}
+
 /// What all have in common.
 struct Mould {
     user_type: UserType,
@@ -74,16 +87,7 @@ impl Mould {
     async fn new(core: &Core) -> anyhow::Result<Self> {
         let user_type = user_type()?;
         let key = Ref::new(&user_type, AccountId::make(core.clock.now(), &*core.entropy));
-        let name = |text: &str| PersonName::parse(text).ok().context("a name");
-        let person = NewPerson {
-            email: email(0)?,
-            username: None,
-            first_name: name("Ada")?,
-            last_name: name("Lovelace")?,
-            phone: None,
-            country_code: None,
-            attributes: None,
-        };
+        let person = person(0)?;
         let password = Arc::new(Password::for_check(PASSWORD.to_owned())?);
         Ok(Self {
             profile: SealedProfile::seal(&person, &core.vault.make(&key).await?),
@@ -127,6 +131,28 @@ pub(crate) async fn insert(core: &Core, numbers: Range<u64>) -> anyhow::Result<(
             let mould = &mould;
             async move {
                 let account = mould.account(core, number)?;
+                match core.stores.accounts.insert(&account).await? {
+                    Inserted::Stored => Ok(()),
+                    Inserted::Taken(_) => anyhow::bail!("person {number} is there already"),
+                }
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// Puts persons of these numbers in, each with a data key and a profile of its own.
+pub(crate) async fn insert_whole(core: &Core, numbers: Range<u64>) -> anyhow::Result<()> {
+    let mould = Mould::new(core).await?;
+    stream::iter(numbers)
+        .map(|number| {
+            let mould = &mould;
+            async move {
+                let person = person(number)?;
+                let mut account = mould.account(core, number)?;
+                let keys = core.vault.make(&Ref::new(&mould.user_type, account.id.clone())).await?;
+                account.sealed = Some(SealedProfile::seal(&person, &keys));
                 match core.stores.accounts.insert(&account).await? {
                     Inserted::Stored => Ok(()),
                     Inserted::Taken(_) => anyhow::bail!("person {number} is there already"),
