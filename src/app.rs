@@ -4,14 +4,12 @@
 //! HTTP on it, and runs the jobs too unless told not to.
 
 mod adapters;
+mod keks;
 
 pub(crate) use self::adapters::examine_indexes;
+pub use self::keks::make_key_file;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{sync::mpsc::Receiver, task::JoinSet};
@@ -19,13 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::adapters::{Filter, Opened},
-    config::{Config, environment::Environment, sms::SmsConfig},
+    config::{Config, sms::SmsConfig},
     crypto::{
-        kek::Keks,
-        kek_file::{self, KekFile, KekFileError},
-        keyring::SharedKeyring,
-        password_hasher::PasswordHasher,
-        system_entropy::SystemEntropy,
+        keyring::SharedKeyring, password_hasher::PasswordHasher, system_entropy::SystemEntropy,
         token_signer::TokenSigner,
     },
     domain::{
@@ -48,6 +42,9 @@ use crate::{
     storage::{Stores, breached::BreachedFile, outbox::MessageRef, text_counts::ConversionAlarm},
     templates::Templates,
 };
+
+/// How often unwrapped keys whose time is over are wiped, beside those that are asked for.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// What a test replaces: time, randomness, and the stores.
 pub struct World {
@@ -123,7 +120,7 @@ impl Foundation {
     pub async fn open(config: &Config, world: World) -> anyhow::Result<Self> {
         let opened = Opened::open(config, world.stores).await?;
         let (stores, shared) = (opened.stores(), opened.shared());
-        let keks = open_keks(config, &stores, &world.clock).await?;
+        let keks = keks::open(config, &stores, &world.clock).await?;
         let (user_types_in_order, tokens) = (&config.user_types.order, &config.tokens);
         let ring = keyring::establish(&stores, &keks, user_types_in_order, tokens.algorithm, &*world.clock).await?;
         let filter = opened.filter(config, &ring, Arc::clone(&world.entropy))?;
@@ -135,7 +132,8 @@ impl Foundation {
         let signer = TokenSigner::new(ring.clone(), tokens.method.clone(), tokens.also.clone(), public_url);
         let (channel, handed) = hand_over::bounded();
         let core = Arc::new(Core {
-            vault: Vault::new(Arc::clone(&keks), Arc::clone(&stores.deks), ring.clone()),
+            vault: Vault::new(Arc::clone(&keks), Arc::clone(&stores.deks), ring.clone())
+                .remembering(keks::dek_cache(config)),
             keys: KeyReader::new(keks),
             signer,
             keyring: ring,
@@ -217,6 +215,12 @@ impl Foundation {
                 }
             }
         }));
+        if let Some(cache) = self.core.vault.cache().cloned() {
+            tasks.spawn(every(SWEEP, stop.clone(), move || {
+                cache.sweep(tokio::time::Instant::now());
+                std::future::ready(())
+            }));
+        }
         tasks.spawn(self.filter.follow(stop.clone()));
         tasks.spawn(hand_over::run(self.core, self.queue, self.handed, stop.clone()));
         self.opened
@@ -276,50 +280,6 @@ fn lock(config: &Config) -> anyhow::Result<Option<std::fs::File>> {
         anyhow::anyhow!("another server runs on this DATA_DIR; stop it, or set DATA_DIR to another folder")
     })?;
     Ok(Some(file))
-}
-
-async fn open_keks(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Keks>> {
-    let path = &config.stores.kek_file;
-    let open = || KekFile::open(path, Arc::clone(clock));
-    let opened = match open() {
-        Err(KekFileError::Missing) => {
-            let is_first_run = stores.keyring.list().await?.is_empty() && stores.accounts.is_empty().await?;
-            anyhow::ensure!(
-                is_first_run,
-                "KEK_FILE is missing, and what is stored opens with no other: restore it from its back-up"
-            );
-            anyhow::ensure!(
-                config.environment == Environment::Development,
-                "KEK_FILE is missing; make it with `sealgate keys new`, and keep a copy apart from the data"
-            );
-            make_folder_of(path)?;
-            kek_file::make(path, clock.now())?;
-            open()
-        }
-        opened => opened,
-    };
-    let provider = Arc::new(opened.context("KEK_FILE")?);
-    Ok(Arc::new(Keks::newest(provider).await?))
-}
-
-/// A bare name lies in the folder that is there.
-fn make_folder_of(file: &Path) -> anyhow::Result<()> {
-    match file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => make_private_folder(folder.to_owned())
-            .with_context(|| format!("KEK_FILE: the folder {} can't be made", folder.display())),
-        None => Ok(()),
-    }
-}
-
-/// Makes the key file where none is.
-pub fn make_key_file(config: &Config) -> anyhow::Result<()> {
-    let path = &config.stores.kek_file;
-    make_folder_of(path)?;
-    match KekFile::open(path, Arc::new(SystemClock)) {
-        Err(KekFileError::Missing) => Ok(kek_file::make(path, SystemClock.now())?),
-        Ok(_) => anyhow::bail!("KEK_FILE exists already; it is left as it is"),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Opens the filter of breached passwords, where one is configured.

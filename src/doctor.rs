@@ -82,6 +82,8 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         let (signer, tokens) = (&foundation.core.signer, &config.tokens);
         let waits = waits_for_rotation(signer, &tokens.method, tokens.algorithm);
         findings.extend(waits.map(|problem| Finding::warning("keys of tokens", problem)));
+        let wraps = foundation.core.vault.probe().await;
+        findings.push(Finding::new("key provider", wraps.err().map(|error| error.to_string())));
         findings.extend(examine_providers(config, foundation).await);
     }
     if config.mail.smtp.is_none() || matches!(config.sms, SmsConfig::Directory) {

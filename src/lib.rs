@@ -6,7 +6,7 @@
 //! domain ← crypto ← storage (ports) ← service ← { http, jobs }
 //! ```
 //!
-//! Adapters (`storage/sqlite`, `storage/mongo`) see ports and never a key. [`app`] and the binaries see all: they put
+//! Adapters (`storage/sqlite`, `storage/mongo`) see ports and never a key, `kms` nothing but keys. [`app`] and the binaries see all: they put
 //! concrete adapters together. `tests/rules` checks every `use crate::` line against this; Cargo features make the
 //! outer arrows a compile error.
 
@@ -22,6 +22,7 @@ pub mod health_check;
 pub mod http;
 #[cfg(feature = "jobs")]
 pub mod jobs;
+pub mod kms;
 pub mod metrics_listener;
 pub mod process;
 pub mod service;

@@ -132,7 +132,8 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Migrate { dry_run } => block_on(commands::migrate::run(&config, *dry_run))?,
         Command::Audit(command) => return block_on(commands::audit::run(&config, command)),
         Command::Admin(command) => block_on(commands::admin::run(&config, command))?,
-        Command::Keys(KeysCommand::New { if_missing }) => return commands::keys::make_file(&config, *if_missing),
+        Command::Keys(KeysCommand::New { print: true, .. }) => return commands::keys::print_line(),
+        Command::Keys(KeysCommand::New { if_missing, .. }) => return commands::keys::make_file(&config, *if_missing),
         Command::Keys(command) => block_on(commands::keys::run(&config, command))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -9,9 +9,11 @@ use std::{
 use clap::{Args, Subcommand};
 use sealgate::{
     app::{Foundation, World},
-    config::Config,
-    crypto::{keyring::KeyUse, public_key::PublicKey, token_signer::SigningMethod},
-    domain::clock::Timestamp,
+    config::{Config, keks::KekSource},
+    crypto::{
+        keyring::KeyUse, local_keks::make_line, public_key::PublicKey, token_signer::SigningMethod,
+    },
+    domain::clock::{Clock as _, SystemClock, Timestamp},
     service::{
         Core,
         keyring::REREAD,
@@ -29,6 +31,9 @@ pub(crate) enum KeysCommand {
         /// One that is there is no failure
         #[arg(long)]
         if_missing: bool,
+        /// Make no file, but print a line: for KEK, or to be appended to a key file
+        #[arg(long, conflicts_with = "if_missing")]
+        print: bool,
     },
     /// Print every version of every root key: use, version, algorithm, state, age, id
     List {
@@ -105,6 +110,11 @@ fn rotated(name: &str) -> Result<Rotated, String> {
 pub(crate) fn make_file(config: &Config, if_missing: bool) -> anyhow::Result<ExitCode> {
     let path = &config.stores.kek_file;
     let mut out = io::stdout().lock();
+    let source = &config.stores.keks.provider;
+    if if_missing && !matches!(source, KekSource::File) {
+        writeln!(out, "The key-encryption keys come from {source}; no file is made.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if if_missing && path.exists() {
         writeln!(out, "The key file at {} is left as it is.", path.display())?;
         return Ok(ExitCode::SUCCESS);
@@ -115,6 +125,13 @@ pub(crate) fn make_file(config: &Config, if_missing: bool) -> anyhow::Result<Exi
         "The key file is at {}. Keep a copy apart from the data.",
         path.display()
     )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a fresh key's line, and keeps nothing of it.
+pub(crate) fn print_line() -> anyhow::Result<ExitCode> {
+    let (_, line) = make_line(SystemClock.now());
+    writeln!(io::stdout().lock(), "{}", *line)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::config::{http::HttpConfig, source::Reader, stores::StoresConfig};
+use crate::config::{http::HttpConfig, keks::KekSource, source::Reader, stores::StoresConfig};
 
 /// Where it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,8 @@ impl Environment {
                 let says = "must begin with https:// in production: mailed links begin with it";
                 reader.report("PUBLIC_URL", says, "Write the URL that people reach the service by");
             }
-            if stores.kek_file.starts_with(&stores.data_dir) {
+            let has_file = matches!(stores.keks.provider, KekSource::File);
+            if has_file && stores.kek_file.starts_with(&stores.data_dir) {
                 let says = "must not lie beside the data in production";
                 reader.report(
                     "KEK_FILE",

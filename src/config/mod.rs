@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod environment;
 pub mod http;
+pub mod keks;
 pub mod legacy;
 pub mod logs;
 pub mod mail;

@@ -4,15 +4,20 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use url::Url;
 
-use crate::{config::source::Reader, domain::private::Private};
+use crate::{
+    config::{keks::KeksConfig, source::Reader},
+    domain::private::Private,
+};
 
 /// Settings of the stores.
 #[derive(Debug)]
 pub struct StoresConfig {
     /// Database, key file, jobs and outbox of the embedded default.
     pub data_dir: PathBuf,
-    /// The key-encryption keys.
+    /// The key-encryption keys, where they lie in a file.
     pub kek_file: PathBuf,
+    /// Who has the key-encryption keys.
+    pub keks: KeksConfig,
     /// The production stores; none is the embedded default.
     pub production: Option<ProductionStores>,
 }
@@ -241,6 +246,7 @@ impl StoresConfig {
         Self {
             data_dir,
             kek_file,
+            keks: KeksConfig::read(reader),
             production,
         }
     }

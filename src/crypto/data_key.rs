@@ -27,6 +27,11 @@ impl Dek {
         Self(system_entropy::make_key())
     }
 
+    /// A copy of one.
+    pub(in crate::crypto) fn copied(bytes: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(*bytes))
+    }
+
     /// From unwrapped bytes; `None` unless there are 32.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {

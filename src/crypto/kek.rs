@@ -14,7 +14,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::domain::{ids::KekId, octets};
+use crate::{
+    crypto::system_entropy,
+    domain::{ids::KekId, octets},
+};
 
 /// A key wrapped by a key-encryption key. Safe to store.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +114,17 @@ impl Keks {
     /// Wraps `key` under the active key.
     pub async fn wrap(&self, key: &[u8]) -> Result<WrappedKey, KekError> {
         self.provider.wrap(&self.active(), key).await
+    }
+
+    /// Wraps a key of nobody's and unwraps it.
+    pub async fn probe(&self) -> Result<(), KekError> {
+        let probe = system_entropy::make_key();
+        let wrapped = self.wrap(probe.as_slice()).await?;
+        if *self.unwrap(&wrapped).await? == probe.as_slice() {
+            Ok(())
+        } else {
+            Err(KekError::Damaged)
+        }
     }
 
     /// Unwraps under the key that `wrapped` names.

@@ -3,6 +3,8 @@
 //!
 //! As a provider they are a fixed set, which only its operator changes; [`kek_file`](crate::crypto::kek_file) changes.
 
+use std::fmt;
+
 use aes::Aes256;
 use aes_kw::{AesKwp, KeyInit};
 use async_trait::async_trait;
@@ -97,6 +99,12 @@ impl LocalKeks {
     }
 }
 
+impl fmt::Debug for LocalKeks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.ids()).finish()
+    }
+}
+
 #[async_trait]
 impl KekProvider for LocalKeks {
     async fn known(&self) -> Result<Vec<KekId>, KekError> {
@@ -111,12 +119,12 @@ impl KekProvider for LocalKeks {
     }
 
     async fn destroy(&self, id: &KekId) -> Result<(), KekError> {
-        match self.ids().any(|known| known == id) {
-            true => Err(KekError::Unusable(format!(
-                "take the line of `{id}` out of KEK, everywhere, and start the processes anew"
-            ))),
-            false => Ok(()),
+        if self.ids().all(|known| known != id) {
+            return Ok(());
         }
+        Err(KekError::Unusable(format!(
+            "take the line of `{id}` out of KEK, everywhere, and start the processes anew"
+        )))
     }
 
     async fn wrap(&self, under: &KekId, key: &[u8]) -> Result<WrappedKey, KekError> {

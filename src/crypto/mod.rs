@@ -13,6 +13,7 @@ pub mod audit_chain;
 pub mod blind_index;
 pub mod breached_hash;
 pub mod data_key;
+pub mod dek_cache;
 pub mod device_token;
 pub mod digest;
 pub mod encoding;

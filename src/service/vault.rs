@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::{
     crypto::{
         data_key::{DataKeys, Dek, NoDataKey},
+        dek_cache::DekCache,
         kek::{KekError, Keks},
         keyring::{KeyUse, Keyring, SharedKeyring},
     },
@@ -22,13 +25,36 @@ pub struct Vault {
     keks: Arc<Keks>,
     deks: Arc<dyn Deks>,
     keyring: SharedKeyring,
+    cache: Option<Arc<DekCache>>,
 }
 
 impl Vault {
     /// Over this provider and this port.
     #[must_use]
     pub fn new(keks: Arc<Keks>, deks: Arc<dyn Deks>, keyring: SharedKeyring) -> Self {
-        Self { keks, deks, keyring }
+        Self {
+            keks,
+            deks,
+            keyring,
+            cache: None,
+        }
+    }
+
+    /// Remembers what was unwrapped, where unwrapping asks a service.
+    #[must_use]
+    pub fn remembering(self, cache: Option<Arc<DekCache>>) -> Self {
+        Self { cache, ..self }
+    }
+
+    /// What is remembered, to be swept.
+    #[must_use]
+    pub fn cache(&self) -> Option<&Arc<DekCache>> {
+        self.cache.as_ref()
+    }
+
+    /// Whether the key provider wraps and unwraps.
+    pub async fn probe(&self) -> Result<(), KekError> {
+        self.keks.probe().await
     }
 
     /// Makes the first data key of a new registration or account and stores it, before anything is sealed with it.
@@ -44,7 +70,18 @@ impl Vault {
 
     /// The data keys of a record that exists.
     pub async fn open(&self, owner: &Ref<AccountId>) -> Result<DataKeys, Failure> {
+        // Whatever is remembered, whether there still is a key is asked.
         let record = self.deks.find(owner).await?.ok_or(NoDataKey)?;
+        let remembered = (&owner.user_type, &owner.id);
+        if let Some(keys) = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.get(remembered, &record.deks, Instant::now()))
+        {
+            return Ok(DataKeys::new(&owner.user_type, owner.id.as_str(), keys)?);
+        }
+        // Their time begins before they are asked for.
+        let asked = Instant::now();
         let mut keys = Vec::with_capacity(record.deks.len());
         for (number, wrapped) in &record.deks {
             let bytes = self.keks.unwrap(wrapped).await?;
@@ -53,12 +90,19 @@ impl Vault {
                 .map_err(|_| StoreError::Damaged(format!("data keys of {owner}")))?;
             keys.push((number, Dek::from_bytes(&bytes).ok_or(KekError::Damaged)?));
         }
+        if let Some(cache) = &self.cache {
+            cache.keep(remembered, &record.deks, &keys, asked);
+        }
         Ok(DataKeys::new(&owner.user_type, owner.id.as_str(), keys)?)
     }
 
     /// Removes the data keys of a record that is gone: what they sealed opens no more, wherever a copy lies.
     pub async fn destroy(&self, owner: &Ref<AccountId>) -> Result<bool, Failure> {
-        Ok(self.deks.delete(owner).await?)
+        let deleted = self.deks.delete(owner).await?;
+        if let Some(cache) = &self.cache {
+            cache.forget((&owner.user_type, &owner.id));
+        }
+        Ok(deleted)
     }
 }
 

@@ -14,7 +14,8 @@
     feature = "jobs",
     feature = "sqlite",
     feature = "mongo",
-    feature = "redis"
+    feature = "redis",
+    feature = "transit"
 ))]
 
 #[path = "../support/api/mod.rs"]
@@ -111,6 +112,7 @@ mod deletion;
 mod faults;
 mod headers;
 mod idempotency;
+mod keys_in_transit;
 mod limits;
 mod limits_everywhere;
 mod limits_of_identities;

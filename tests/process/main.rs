@@ -29,6 +29,7 @@ mod edge;
 mod email_filter;
 mod faults;
 mod health;
+mod keks;
 mod keys;
 mod logging;
 mod operator;

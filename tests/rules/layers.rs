@@ -43,6 +43,7 @@ const RECORD_TYPES: &[&str] = &[
 /// The edge towards people opens no field, and neither wraps nor signs a record.
 const KEYS_OF_RECORDS: &[&str] = &[
     "crypto::data_key",
+    "crypto::dek_cache",
     "crypto::kek::KekProvider",
     "crypto::kek::Keks",
     "crypto::kek_file",
@@ -87,6 +88,12 @@ const LAYERS: &[Layer] = &[
         may: RECORD_TYPES,
         never: &[&["storage::sqlite", "storage::mongo"]],
     },
+    // Where key-encryption keys lie elsewhere: nothing but keys passes.
+    Layer {
+        tree: "kms",
+        may: &["kms", "crypto::kek", "domain"],
+        never: &[],
+    },
     Layer {
         tree: "storage",
         may: &["storage", "crypto", "domain"],
@@ -120,6 +127,7 @@ const LAYERS: &[Layer] = &[
             "crypto::password_hasher::HashCost",
             // Keys that are configured: each is checked where it is read.
             "crypto::key_pair::KeyPair",
+            "crypto::local_keks",
             "crypto::public_key",
             "crypto::rsa_pem",
             "crypto::token_signer::SigningMethod",
@@ -160,6 +168,8 @@ const HOMES: &[(&[&str], &[&str])] = &[
         ],
         &["crypto"],
     ),
+    // Whoever asks others over HTTP: providers of mails and texts, collectors, key management.
+    (&["reqwest"], &["jobs", "kms"]),
     // Binaries install its provider of ciphers before anything else runs; nobody else touches TLS by hand.
     (&["rustls"], &["process"]),
 ];
@@ -309,6 +319,9 @@ fn a_wrong_arrow_is_found_however_it_is_written() {
         ("service/core.rs", "type Key = ::aws_lc_rs::signature::Ed25519KeyPair;"),
         ("service/core.rs", "use ::jsonwebtoken::encode;"),
         ("app.rs", "use argon2;"),
+        ("crypto/kek.rs", "use reqwest::Client;"),
+        ("kms/transit/mod.rs", "use crate::storage::Stores;"),
+        ("kms/transit/mod.rs", "use crate::crypto::keyring::Keyring;"),
         ("http/serve.rs", "use rustls::ServerConfig;"),
         ("mailer.rs", ""),
     ] {

@@ -13,6 +13,7 @@ mod runner;
 mod setup;
 mod smtp;
 mod stores;
+mod transit;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{Pair, TestApp};
@@ -27,3 +28,4 @@ pub(crate) use runner::{eventually, repeated, run, run_bare};
 pub(crate) use setup::{AuditTaker, Setup};
 pub(crate) use smtp::MailServer;
 pub(crate) use stores::StoreSet;
+pub(crate) use transit::TransitEngine;

@@ -1,0 +1,179 @@
+//! Key-encryption keys in a transit engine, and what holds while it is slow or away: keys that were unwrapped a moment ago
+//! serve for their time, everything else is 503, and nothing is ever sealed under a key that was not to be used.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    fault_proxy::Fault,
+    support::{Person, Setup, StoreSet, TestApp, TransitEngine, eventually, logged},
+};
+
+cases_per_store! {
+    an_installation_lives_on_transit_and_serves_from_memory_while_it_is_away
+}
+
+cases_once! {
+    past_their_time_keys_serve_no_more_and_come_back_with_the_engine
+    an_engine_that_hangs_is_given_up_in_time
+    a_version_that_was_made_wraps_and_the_one_before_unwraps
+    an_engine_that_is_away_at_the_start_is_said_and_no_key_is_made
+    an_erased_account_is_gone_though_its_key_was_in_memory
+}
+
+/// What the stores have of wrapped keys.
+async fn stored(app: &TestApp) -> Vec<String> {
+    let records = app.open_stores().await.keyring.list().await.expect("a store");
+    let wrapped = records.into_iter().map(|record| record.wrapped.wrapped);
+    wrapped
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .collect()
+}
+
+async fn an_installation_lives_on_transit_and_serves_from_memory_while_it_is_away(stores: &StoreSet) {
+    let engine = TransitEngine::start().await;
+    let app = engine
+        .lead(Setup::new(stores))
+        .set("DEK_CACHE_SECONDS", "300")
+        .spawn()
+        .await;
+    let (person, pair) = app.member("User1").await;
+    let profile = app.profile("User1", &pair.access).await.expect(200);
+    assert!(!app.kek_file.exists(), "no file is made");
+    let stored = stored(&app).await;
+    assert!(
+        !stored.is_empty() && stored.iter().all(|wrapped| wrapped.starts_with("vault:v1:")),
+        "{stored:?}"
+    );
+    let registrations = person.rival();
+
+    engine.set(Fault::Gone);
+    let again = app.profile("User1", &pair.access).await.expect(200);
+    assert_eq!(again.json(), profile.json());
+    let refused = app
+        .create("User1", &Person::new())
+        .await
+        .expect_problem(503, "unavailable");
+    assert!(!refused.header("retry-after").is_empty());
+    app.create("User1", &registrations)
+        .await
+        .expect_problem(503, "unavailable");
+    app.login("User1", &person).await;
+
+    engine.set(Fault::None);
+    let (other, _) = app.member("User1").await;
+    assert_eq!(app.mails(&other.email).len(), 2, "link and welcome");
+    assert_eq!(engine.versions().await, 1, "no key makes itself");
+    assert!(!logged().contains("hvs."), "tokens stay out of logs");
+    engine.check();
+    app.shut_down().await;
+}
+
+async fn past_their_time_keys_serve_no_more_and_come_back_with_the_engine(stores: &StoreSet) {
+    let engine = TransitEngine::start().await;
+    let app = engine
+        .lead(Setup::new(stores))
+        .set("DEK_CACHE_SECONDS", "1")
+        .spawn()
+        .await;
+    let (_, pair) = app.member("User1").await;
+    engine.set(Fault::Gone);
+    let refused = eventually("the profile to be refused", async || {
+        let answer = app.profile("User1", &pair.access).await;
+        (answer.status == 503).then_some(answer)
+    })
+    .await;
+    refused.expect_problem(503, "unavailable");
+    engine.set(Fault::None);
+    eventually("the profile to be served", async || {
+        (app.profile("User1", &pair.access).await.status == 200).then_some(())
+    })
+    .await;
+    engine.check();
+    app.shut_down().await;
+}
+
+async fn an_engine_that_hangs_is_given_up_in_time(stores: &StoreSet) {
+    let engine = TransitEngine::start().await;
+    let app = engine.lead(Setup::new(stores)).spawn().await;
+    engine.set(Fault::Hang);
+    let began = Instant::now();
+    app.create("User1", &Person::new())
+        .await
+        .expect_problem(503, "unavailable");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    engine.set(Fault::None);
+    app.member("User1").await;
+    app.shut_down().await;
+}
+
+async fn a_version_that_was_made_wraps_and_the_one_before_unwraps(stores: &StoreSet) {
+    let engine = TransitEngine::start().await;
+    let setup = engine.lead(Setup::new(stores));
+    let app = setup.spawn().await;
+    let (person, _) = app.member("User1").await;
+    app.shut_down().await;
+    engine.rotate().await;
+    let app = setup.spawn().await;
+    app.login("User1", &person).await;
+    app.member("User1").await;
+    engine.check();
+    app.shut_down().await;
+}
+
+async fn an_engine_that_is_away_at_the_start_is_said_and_no_key_is_made(stores: &StoreSet) {
+    let engine = TransitEngine::start().await;
+    let setup = engine.lead(Setup::new(stores));
+    let refused = async |setup: &Setup, part: &str| {
+        let refused = setup.start().await.expect_err("must not start");
+        let says = format!("{refused:#}");
+        assert!(says.contains(part) && !says.contains("hvs."), "{says}");
+    };
+    engine.set(Fault::Gone);
+    refused(&setup, "TRANSIT_URL: the key provider is away").await;
+    engine.set(Fault::None);
+    refused(
+        &setup.clone().set("TRANSIT_TOKEN", "hvs.another"),
+        "TRANSIT_TOKEN is refused",
+    )
+    .await;
+    refused(
+        &setup.clone().set("TRANSIT_KEY", "not-there"),
+        "there is no key of that name",
+    )
+    .await;
+    assert_eq!(engine.versions().await, 1);
+
+    // And what one engine's key wrapped opens with no other's, which is not to wrap anything either.
+    let app = setup.spawn().await;
+    app.member("User1").await;
+    app.shut_down().await;
+    let another = TransitEngine::start().await;
+    refused(
+        &another.lead(Setup {
+            pairs: Vec::new(),
+            ..setup.clone()
+        }),
+        "the key provider has no key",
+    )
+    .await;
+    setup.spawn().await.shut_down().await;
+}
+
+async fn an_erased_account_is_gone_though_its_key_was_in_memory(stores: &StoreSet) {
+    let engine = TransitEngine::start().await;
+    let app = engine
+        .lead(Setup::new(stores))
+        .set("DEK_CACHE_SECONDS", "300")
+        .spawn()
+        .await;
+    let (person, pair) = app.member("User1").await;
+    app.profile("User1", &pair.access).await.expect(200);
+    let proof = serde_json::json!({ "password": person.password });
+    app.delete("User1", &pair.access, &proof).await.expect(200);
+    app.profile("User1", &pair.access).await.expect(401);
+    app.sign_in("User1", &person.email, &person.password).await.expect(401);
+    engine.check();
+    app.shut_down().await;
+}
