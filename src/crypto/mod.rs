@@ -16,6 +16,7 @@ pub mod data_key;
 pub mod device_token;
 pub mod digest;
 pub mod encoding;
+pub mod erasure_mac;
 pub mod field;
 pub mod filter_item;
 #[cfg(test)]
