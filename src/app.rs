@@ -151,6 +151,7 @@ impl Foundation {
             look_ups: LookupTimes::default(),
             shared: shared.probe,
             audit_lines: world.audit_lines,
+            erasures: adapters::erasures(config)?,
             user_types: user_types(config, breached.as_ref()),
             stores,
         });

@@ -84,6 +84,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         findings.extend(waits.map(|problem| Finding::warning("keys of tokens", problem)));
         let wraps = foundation.core.vault.probe().await;
         findings.push(Finding::new("key provider", wraps.err().map(|error| error.to_string())));
+        findings.push(examine_erasures(foundation).await);
         findings.extend(examine_providers(config, foundation).await);
     }
     if config.mail.smtp.is_none() || matches!(config.sms, SmsConfig::Directory) {
@@ -102,6 +103,18 @@ async fn examine_breached(config: &Config) -> Option<Finding> {
     };
     let problem = read.err().map(|error| format!("{error:#}"));
     Some(Finding::new("breached passwords", problem))
+}
+
+/// Whether the next erasure could be written down.
+async fn examine_erasures(foundation: &Foundation) -> Finding {
+    const WHAT: &str = "erasure journal";
+    let Some(erasures) = &foundation.core.erasures else {
+        let says = "ERASURE_JOURNAL is off: a restore of both databases brings deleted people back";
+        return Finding::warning(WHAT, says.to_owned());
+    };
+    let problem = erasures.probe().await.err();
+    let mend = |error| format!("{error}; until it can be, nobody is erased: check its folder and permissions");
+    Finding::new(WHAT, problem.map(mend))
 }
 
 /// Speaks to the providers as a delivery would, sending nothing.

@@ -31,7 +31,15 @@ enum Command {
     /// Serve the API (the default)
     Serve,
     /// Say what is wrong with the configuration and how to mend it
-    Doctor,
+    Doctor {
+        /// Look at every stored record instead: what was changed behind the service's back, what does not open. Exit code 3
+        /// when there is any
+        #[arg(long)]
+        records: bool,
+        /// With `--records`: one JSON object a line
+        #[arg(long, requires = "records")]
+        json: bool,
+    },
     /// Print the OpenAPI document
     Openapi {
         /// Print docs/ERRORS.md instead: every error code, what it means and how to mend it
@@ -61,6 +69,15 @@ enum Command {
     /// What happened
     #[command(subcommand)]
     Audit(commands::audit::AuditCommand),
+    /// One account: erased for its owner, or vouched for
+    #[command(subcommand)]
+    Accounts(commands::accounts::AccountsCommand),
+    /// Erasures that were written down
+    #[command(subcommand)]
+    Erasures(commands::erasures::ErasuresCommand),
+    /// Receipts of erasure
+    #[command(subcommand)]
+    Receipt(commands::receipt::ReceiptCommand),
     /// Administrators
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
@@ -100,7 +117,8 @@ fn refuse(problems: &[ConfigProblem]) -> ExitCode {
 fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve => block_on(serve(config))?,
-        Command::Doctor => {
+        Command::Doctor { records: true, json } => return block_on(commands::records::run(&config, *json)),
+        Command::Doctor { records: false, .. } => {
             let findings = block_on(async { anyhow::Ok(doctor::examine(&config).await) })?;
             let mut out = io::stdout().lock();
             for finding in &findings {
@@ -131,6 +149,9 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Outbox(command) => block_on(commands::outbox::run(&config, command))?,
         Command::Migrate { dry_run } => block_on(commands::migrate::run(&config, *dry_run))?,
         Command::Audit(command) => return block_on(commands::audit::run(&config, command)),
+        Command::Accounts(command) => block_on(commands::accounts::run(&config, command))?,
+        Command::Erasures(command) => return block_on(commands::erasures::run(&config, command)),
+        Command::Receipt(command) => block_on(commands::receipt::run(&config, command))?,
         Command::Admin(command) => block_on(commands::admin::run(&config, command))?,
         Command::Keys(KeysCommand::New { print: true, .. }) => return commands::keys::print_line(),
         Command::Keys(KeysCommand::New { if_missing, .. }) => return commands::keys::make_file(&config, *if_missing),

@@ -17,6 +17,7 @@ use crate::{
     storage::{
         Probe, StoreError, Stores,
         email_filter::EmailFilter,
+        erasures::{Erasures, FileErasures},
         idempotency::Idempotency,
         leases::Leases,
         limits::Limits,
@@ -205,6 +206,17 @@ pub(crate) async fn examine_indexes(config: &Config) -> Result<Vec<String>, Stor
     };
     let findings = mongo::examine_indexes(&mongo_options(config, &production.mongo)).await?;
     Ok(findings.iter().map(ToString::to_string).collect())
+}
+
+/// The erasure journal. Its default folder is made; another has to be there.
+pub(super) fn erasures(config: &Config) -> anyhow::Result<Option<Arc<dyn Erasures>>> {
+    let Some(path) = &config.erasures.journal else {
+        return Ok(None);
+    };
+    if path.parent() == Some(config.stores.data_dir.as_path()) {
+        make_private_folder(config.stores.data_dir.clone()).context("DATA_DIR can't be made")?;
+    }
+    Ok(Some(Arc::new(FileErasures::new(path.clone()))))
 }
 
 fn mongo_options(config: &Config, mongo: &MongoConfig) -> MongoOptions {

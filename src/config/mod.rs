@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod environment;
+pub mod erasures;
 pub mod http;
 pub mod keks;
 pub mod legacy;
@@ -56,6 +57,8 @@ pub struct Config {
     pub logs: logs::LogsConfig,
     /// The audit.
     pub audit: audit::AuditConfig,
+    /// Where erasures are written down.
+    pub erasures: erasures::ErasuresConfig,
     /// What was read and is not used, said once at start.
     pub notices: Vec<String>,
 }
@@ -67,6 +70,7 @@ impl Config {
         let http = http::HttpConfig::read(&mut reader);
         let stores = stores::StoresConfig::read(&mut reader);
         let environment = Environment::read(&mut reader, &http, &stores);
+        let erasures = erasures::ErasuresConfig::read(&mut reader, &stores, environment);
         let user_types = user_types::UserTypesConfig::read(&mut reader);
         let tokens = tokens::TokensConfig::read(&mut reader);
         let passwords = passwords::PasswordsConfig::read(&mut reader);
@@ -81,11 +85,8 @@ impl Config {
         };
         let logs = logs::LogsConfig::read(&mut reader);
         if logs.metrics_address == Some(http.address) {
-            reader.report(
-                "METRICS_ADDR",
-                "is the same as HTTP_ADDR",
-                "Give metrics a port of their own",
-            );
+            let says = "is the same as HTTP_ADDR";
+            reader.report("METRICS_ADDR", says, "Give metrics a port of their own");
         }
         let notices = legacy::notices(source);
         let problems = reader.into_problems();
@@ -106,6 +107,7 @@ impl Config {
             worker,
             logs,
             audit,
+            erasures,
             notices,
         })
     }

@@ -17,6 +17,7 @@ pub mod dek_cache;
 pub mod device_token;
 pub mod digest;
 pub mod encoding;
+pub mod erasure_mac;
 pub mod field;
 pub mod filter_item;
 #[cfg(test)]

@@ -76,6 +76,12 @@ impl SignedSecurity {
         &self.security.slots
     }
 
+    /// What it says of itself, verified or not: for an operator's eyes, and for an erasure, which comes whatever it says.
+    #[must_use]
+    pub(crate) fn claimed(&self) -> &Security {
+        &self.security
+    }
+
     /// What a conditional write compares. Not verified.
     #[must_use]
     pub fn rev_sec(&self) -> u64 {

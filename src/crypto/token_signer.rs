@@ -104,6 +104,13 @@ impl TokenSigner {
         public.map(PublicKey::to_jwk).collect()
     }
 
+    /// Every key that verifies now, by its id.
+    pub(in crate::crypto) fn verifying(&self) -> Vec<(String, Algorithm, jsonwebtoken::DecodingKey)> {
+        let keys = self.keys.current();
+        let of = |key: &SigningKey| (key.kid.clone(), key.algorithm, key.decoding.clone());
+        keys.iter().map(of).collect()
+    }
+
     /// What the key pair that signs signs with; `None` where a secret does.
     #[must_use]
     pub fn signs_with(&self) -> Option<PairAlgorithm> {

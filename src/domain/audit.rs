@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ids::MessageId, message::MessageKind};
+use crate::domain::{
+    account::{AccountStatus, Role},
+    ids::MessageId,
+    message::MessageKind,
+};
 
 /// An event worth keeping. The stored name is part of the format; a new one goes at the end of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -99,6 +103,10 @@ pub enum AuditEvent {
     TextConversionLow,
     /// An operator let texts go again.
     TextsLifted,
+    /// The owner had everything that is kept of the account given out.
+    AccountExported,
+    /// An operator vouched for a record that somebody had changed.
+    RecordResigned,
 }
 
 /// What else is to be known of an event, by name. Ids, numbers and fixed words: no personal data.
@@ -129,6 +137,20 @@ impl Details {
             .with("version", &version.to_string())
     }
 
+    /// Of who wanted it, where that was not the owner: an account's id, or a fixed word.
+    #[must_use]
+    pub fn of_actor(actor: &str) -> Self {
+        Self::default().with("by", actor)
+    }
+
+    /// Of an account: whether it may be used, and what it may do.
+    #[must_use]
+    pub fn of_standing(status: AccountStatus, role: Role) -> Self {
+        Self::default()
+            .with("status", status.as_str())
+            .with("role", role.as_str())
+    }
+
     /// And why: a fixed phrase.
     #[must_use]
     pub fn and_reason(self, reason: &'static str) -> Self {
@@ -151,6 +173,12 @@ impl Details {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// All of them, by name.
+    #[must_use]
+    pub fn into_map(self) -> BTreeMap<String, String> {
+        self.0
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {

@@ -111,6 +111,8 @@ limits! {
     Logout "LIMIT_LOGOUT" 10 MINUTE,
     /// Accepted deletions of one address of a client.
     Delete "LIMIT_DELETE" 1 DAY,
+    /// Exports of one account that were given out.
+    Export "LIMIT_EXPORT" 5 HOUR,
     /// Tokens checked for other services by one address of a client.
     VerifyToken "LIMIT_VERIFY_TOKEN" 600 MINUTE,
     /// Passwords shown anew by one account.

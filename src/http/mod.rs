@@ -18,6 +18,7 @@ pub mod docs;
 pub mod document;
 pub mod dto;
 pub mod error_code;
+pub mod export_api;
 pub mod fields;
 pub mod forget_page_api;
 pub mod health;

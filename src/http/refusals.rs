@@ -128,7 +128,8 @@ impl From<AuthenticateError> for Problem {
 }
 
 /// The sign-in is too old for what can't be undone (RFC 9470).
-fn stale_sign_in() -> Problem {
+#[must_use]
+pub fn stale_sign_in() -> Problem {
     Problem::new(ErrorCode::InsufficientUserAuthentication).with_header(
         "www-authenticate",
         "Bearer error=\"insufficient_user_authentication\", max_age=300",

@@ -15,8 +15,8 @@ use crate::{
     },
     service::{audit::AuditLines, email_filter::LookupTimes, keyring::KeyReader, text_guard::TextPolicy, vault::Vault},
     storage::{
-        Probe, Stores, email_filter::EmailFilter, idempotency::Idempotency, leases::Leases, limits::Limits,
-        outbox::HandOver, revocations::Revocations, throttle::Throttle,
+        Probe, Stores, email_filter::EmailFilter, erasures::Erasures, idempotency::Idempotency, leases::Leases,
+        limits::Limits, outbox::HandOver, revocations::Revocations, throttle::Throttle,
     },
 };
 
@@ -77,6 +77,8 @@ pub struct Core {
     pub shared: Option<Arc<dyn Probe>>,
     /// Takes what is noted, beside the store; nobody unless that is configured.
     pub audit_lines: Option<Arc<dyn AuditLines>>,
+    /// Where erasures are written down, outside of the stores; nowhere where that is switched off.
+    pub erasures: Option<Arc<dyn Erasures>>,
     /// The populations and their settings.
     pub user_types: BTreeMap<UserType, UserTypeSettings>,
 }

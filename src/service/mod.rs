@@ -7,12 +7,14 @@
 //! (which does not compile until every variant has one); its route or job.
 
 pub mod accounts;
+pub mod apply_erasures;
 pub mod audit;
 pub mod audit_chain;
 pub mod authenticate;
 pub mod change_address;
 pub mod change_password;
 pub mod check_password;
+pub mod check_records;
 pub mod choose_password;
 pub mod confirm;
 pub mod core;
@@ -21,6 +23,7 @@ pub mod devices;
 pub mod email_filter;
 pub mod end_sessions;
 pub mod erase_account;
+pub mod export_account;
 pub mod failure;
 pub mod forget_password;
 pub mod fresh;
@@ -38,6 +41,7 @@ pub mod register;
 pub mod requests;
 pub mod resend_confirmation;
 pub mod reset_password;
+pub mod resign_account;
 pub mod revoke;
 pub mod rotation;
 pub mod sessions;

@@ -37,6 +37,11 @@ impl KnownDevices {
             .any(|known| now < known.seen_at.plus(FORGOTTEN) && digests.contains(&known.digest))
     }
 
+    /// When somebody signed in from each of them last.
+    pub fn seen_at(&self) -> impl Iterator<Item = Timestamp> {
+        self.0.iter().map(|known| known.seen_at)
+    }
+
     /// Takes `digests` as seen `now`; `false` where that changes nothing.
     pub fn note(&mut self, digests: &[TokenDigest], now: Timestamp) -> bool {
         let mut is_changed = false;

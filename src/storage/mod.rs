@@ -22,6 +22,7 @@ pub mod deks;
 pub mod documents;
 pub mod email_filter;
 pub mod encoding;
+pub mod erasures;
 pub mod heartbeats;
 pub mod idempotency;
 pub mod key_jobs;

@@ -177,6 +177,11 @@ impl Outbox {
         self.entries.get(id.as_str())
     }
 
+    /// All messages.
+    pub fn entries(&self) -> impl Iterator<Item = &OutboxEntry> {
+        self.entries.values()
+    }
+
     /// Ids of all messages.
     pub fn ids(&self) -> impl Iterator<Item = MessageId> {
         self.entries.keys().filter_map(|id| id.parse().ok())

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bson::{Document, doc};
-use mongodb::Database;
+use mongodb::{Collection, Database};
 use sealgate::{
     app::{Foundation, World},
     crypto::system_entropy::SystemEntropy,
@@ -116,6 +116,67 @@ impl Tamperer {
                 let collection = records.collection::<Document>(table);
                 collection.delete_one(doc! { "_id": id }).await.expect("removed");
             }
+        }
+    }
+
+    /// A record of a user type, as it lies there.
+    pub(crate) async fn find(&self, table: &str, user_type: &str, id: &str) -> Document {
+        match self {
+            Self::Sqlite { .. } => {
+                let sql = sqlx::AssertSqlSafe(format!("SELECT doc FROM {table} WHERE user_type = ? AND id = ?"));
+                let doc: Vec<u8> = sqlx::query_scalar(sql)
+                    .bind(user_type)
+                    .bind(id)
+                    .fetch_one(self.pool(table))
+                    .await
+                    .expect("there");
+                bson::deserialize_from_slice(&doc).expect("a document")
+            }
+            Self::Mongo { .. } => {
+                let filter = doc! { "_id": id, "user_type": user_type };
+                let found = self.collection(table, user_type).find_one(filter).await;
+                found.expect("read").expect("there")
+            }
+        }
+    }
+
+    /// Puts `document` in place of that record.
+    pub(crate) async fn put(&self, table: &str, user_type: &str, id: &str, document: &Document) {
+        match self {
+            Self::Sqlite { .. } => {
+                let sql = sqlx::AssertSqlSafe(format!("UPDATE {table} SET doc = ? WHERE user_type = ? AND id = ?"));
+                let written = sqlx::query(sql)
+                    .bind(bson::serialize_to_vec(document).expect("a document"))
+                    .bind(user_type)
+                    .bind(id)
+                    .execute(self.pool(table))
+                    .await;
+                assert_eq!(written.expect("written").rows_affected(), 1);
+            }
+            Self::Mongo { .. } => {
+                let filter = doc! { "_id": id, "user_type": user_type };
+                let replaced = self.collection(table, user_type).replace_one(filter, document).await;
+                assert_eq!(replaced.expect("replaced").matched_count, 1);
+            }
+        }
+    }
+
+    fn pool(&self, table: &str) -> &SqlitePool {
+        let Self::Sqlite { records, keys } = self else {
+            panic!("of the embedded store");
+        };
+        if table == "deks" { keys } else { records }
+    }
+
+    /// Accounts and data keys have one for each user type.
+    fn collection(&self, table: &str, user_type: &str) -> Collection<Document> {
+        let Self::Mongo { records, keys } = self else {
+            panic!("of MongoDB");
+        };
+        match table {
+            "deks" => keys.collection(&format!("deks_{user_type}")),
+            "accounts" => records.collection(&format!("accounts_{user_type}")),
+            other => records.collection(other),
         }
     }
 

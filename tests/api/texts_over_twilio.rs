@@ -307,6 +307,7 @@ async fn without_a_provider_no_code_is_promised(stores: &StoreSet) {
         .set("PUBLIC_URL", "https://id.example.com")
         .set("RATE_LIMITS", "on")
         .set("KEK_FILE", apart.path().join("kek.keys").to_string_lossy())
+        .set("ERASURE_JOURNAL", apart.path().join("erasures.jsonl").to_string_lossy())
         .spawn()
         .await;
     let person = reachable();

@@ -1,10 +1,16 @@
 //! Two servers, each with a worker inside, on one MongoDB and one Redis.
 
 use futures_util::future::join_all;
+use sealgate::{
+    domain::audit::AuditEvent,
+    service::erase_account::{Actor, erase_for},
+    storage::Ref,
+};
 use serde_json::json;
 
 use crate::{
-    support::{Pair, Person, Setup, StoreSet, TestApp},
+    audit_tampering::open,
+    support::{Pair, Person, Setup, StoreSet, TestApp, part},
     throttle,
 };
 
@@ -14,6 +20,7 @@ cases_on_production! {
     they_count_tries_as_one
     they_share_the_cap_of_texts
     what_one_does_the_other_knows
+    whom_an_operator_erases_is_gone_at_both_at_once
     who_confirms_at_one_signs_in_at_the_other_at_once
     strangers_get_the_same_answer_from_the_filter_and_the_database
     fifty_refreshes_at_both_get_one_successor
@@ -87,6 +94,52 @@ async fn what_one_does_the_other_knows(stores: &StoreSet) {
     one.refresh("User1", &pair.refresh)
         .await
         .expect_problem(401, "invalid_refresh_token");
+    stop(servers).await;
+}
+
+/// By a command, which is a third process: whatever the servers remember of the account counts no more.
+async fn whom_an_operator_erases_is_gone_at_both_at_once(stores: &StoreSet) {
+    let setup = Setup::new(stores).set("PUBLIC_URL", "http://id.example.com");
+    let servers = two(&setup).await;
+    let (person, pair) = servers[0].member("User1").await;
+    let id = servers[0].profile("User1", &pair.access).await.member("id");
+    for server in &servers {
+        server.profile("User1", &pair.access).await.expect(200);
+        let verified = server.get("/User1/verify-token").bearer(&pair.access).send().await;
+        verified.expect(200);
+    }
+    let foundation = open(&setup).await;
+    let key = Ref::new(&"User1".parse().expect("valid"), id.parse().expect("an id"));
+    let receipt = erase_for(&foundation.core, &Actor::Operator, &key)
+        .await
+        .expect("erased");
+    assert_eq!(part(&receipt, 1)["sub"], id.as_str());
+    foundation.close().await;
+    for server in &servers {
+        let verified = server.get("/User1/verify-token").bearer(&pair.access).send().await;
+        verified.expect_problem(401, "invalid_token");
+        let profile = server.profile("User1", &pair.access).await;
+        profile.expect_problem(401, "invalid_token");
+        server.refresh("User1", &pair.refresh).await.expect(401);
+        server
+            .sign_in("User1", &person.email, &person.password)
+            .await
+            .expect(401);
+    }
+    servers[0].settle().await;
+    assert!(
+        servers[0]
+            .open_stores()
+            .await
+            .accounts
+            .find(&key)
+            .await
+            .expect("answers")
+            .is_none()
+    );
+    let noted = servers[0].audit("User1").await;
+    let erased = noted.iter().find(|entry| entry.event == AuditEvent::AccountErased);
+    assert_eq!(erased.expect("noted").details.get("by"), Some("operator"));
     stop(servers).await;
 }
 

@@ -1,6 +1,6 @@
 //! Every port of a store, with [`Faults`] before it.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use sealgate::{
@@ -17,6 +17,7 @@ use sealgate::{
         audit::{AuditRecord, AuditStore, CheckpointRecord, StoredEntry},
         dead_letters::{DeadLetters, HoldsOutbox},
         deks::Deks,
+        erasures::{ErasureLine, Erasures, FileErasures},
         heartbeats::{HeartbeatRecord, Heartbeats},
         key_jobs::KeyJobs,
         keyring::{KeyringRecord, KeyringStore},
@@ -50,6 +51,26 @@ pub(crate) fn faulty(stores: &Stores, faults: &Arc<Faults>) -> Stores {
         heartbeats: wrap(&stores.heartbeats, faults),
         text_counts: wrap(&stores.text_counts, faults),
         probe: wrap(&stores.probe, faults),
+    }
+}
+
+/// The journal at `path`, likewise.
+pub(crate) fn faulty_erasures(path: &Path, faults: &Arc<Faults>) -> Arc<dyn Erasures> {
+    let inner: Arc<dyn Erasures> = Arc::new(FileErasures::new(path.to_owned()));
+    let faults = Arc::clone(faults);
+    Arc::new(Faulty { inner, faults })
+}
+
+#[async_trait]
+impl Erasures for Faulty<dyn Erasures> {
+    async fn append(&self, line: &ErasureLine) -> Result<(), StoreError> {
+        self.faults
+            .write("erasures.append".to_owned(), self.inner.append(line))
+            .await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.faults.read(self.inner.probe()).await
     }
 }
 

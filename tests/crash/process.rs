@@ -51,7 +51,10 @@ use sealgate::{
     templates::Templates,
 };
 
-use crate::{faults::Faults, ports::faulty};
+use crate::{
+    faults::Faults,
+    ports::{faulty, faulty_erasures},
+};
 
 /// What is in the queue.
 #[derive(Default)]
@@ -109,6 +112,8 @@ impl Process {
     pub(crate) fn start(installation: &Installation, stores: &Stores, clock: Arc<dyn Clock>) -> Self {
         let (config, keyring) = (&installation.config, &installation.keyring);
         let faults = Arc::default();
+        let journal = config.erasures.journal.as_deref().expect("a journal");
+        let erasures = faulty_erasures(journal, &faults);
         let stores = faulty(stores, &faults);
         let user_types = config.user_types.order.iter().cloned();
         // Nobody takes what is handed over: the relay finds it, as after a crash.
@@ -141,6 +146,7 @@ impl Process {
             look_ups: sealgate::service::email_filter::LookupTimes::default(),
             shared: None,
             audit_lines: None,
+            erasures: Some(erasures),
             user_types: user_types
                 .map(|user_type| (user_type, UserTypeSettings::default()))
                 .collect(),

@@ -10,7 +10,10 @@ use sealgate::{
         ids::AccountId,
         token::LinkToken,
     },
-    storage::sqlite::{self, SqliteStores},
+    storage::{
+        erasures::ErasureLine,
+        sqlite::{self, SqliteStores},
+    },
 };
 use sqlx::{
     Connection as _, SqliteConnection, SqlitePool,
@@ -174,6 +177,14 @@ impl World {
             .expect("done");
         assert_eq!(done.rows_affected(), 1);
         connection.close().await.expect("closed");
+    }
+
+    /// Whom the erasure journal names, once for each line.
+    pub(crate) fn journal(&self) -> Vec<AccountId> {
+        let path = self.installation.config.erasures.journal.as_ref().expect("a journal");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let lines = text.lines().filter_map(ErasureLine::parse);
+        lines.map(|line| line.account_id).collect()
     }
 
     /// From now on no mail can be sent, or again every mail.

@@ -27,6 +27,7 @@ mod delivery;
 mod demo;
 mod edge;
 mod email_filter;
+mod erasures;
 mod faults;
 mod health;
 mod keks;

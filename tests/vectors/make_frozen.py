@@ -329,6 +329,34 @@ def receipt() -> dict:
     return {"claims": claims} | signed("erasure-receipt+jwt", claims)
 
 
+def receipt_of_keys() -> dict:
+    """With what wrapped the keys."""
+    claims = receipt_claims() | {"wrapped_by": [KEK]}
+    return {"claims": claims} | signed("erasure-receipt+jwt", claims)
+
+
+def erasure() -> dict:
+    """A line of the erasure journal."""
+    mac_key, erased_at = key("mac"), MILLIS
+    message = join(b"sealgate/erasure/v1", USER_TYPE.encode(), ACCOUNT.encode(), struct.pack(">q", erased_at))
+    tag = (struct.pack(">H", 258) + mac(mac_key, message)).hex()
+    line = {
+        "v": 1,
+        "user_type": USER_TYPE,
+        "account_id": ACCOUNT,
+        "erased_at": erased_at,
+        "receipt": receipt_of_keys()["eddsa"]["token"],
+        "mac": tag,
+    }
+    return {
+        "key": mac_key.hex(),
+        "erased_at": erased_at,
+        "message": message.hex(),
+        "mac": tag,
+        "line": json.dumps(line, separators=(",", ":")),
+    }
+
+
 def signed(typ: str, claims: dict) -> dict:
     """With both methods."""
     secret = key("hs256")
@@ -622,6 +650,8 @@ def frozen() -> dict:
         "receipt_pairs": signed_by_pairs("erasure-receipt+jwt", receipt_claims()),
         "public_keys": public_keys(),
         "rsa_pem": rsa_pem(),
+        "receipt_of_keys": receipt_of_keys(),
+        "erasure": erasure(),
     }
 
 

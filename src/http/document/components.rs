@@ -103,6 +103,10 @@ pub fn headers() -> Value {
         ),
         "Cache-Control": header("For how long it may be kept.", "public, max-age=60".into()),
         "Access-Control-Allow-Origin": header("Any page may read it.", "*".into()),
+        "Content-Disposition": header(
+            "That it is a file, and its name (RFC 6266).",
+            "attachment; filename=\"account-usr_06gvr51mvlsmn414vkm4i9n4u4.json\"".into(),
+        ),
         "Location": header("Where to go.", "https://id.example.com/User1/forget_password_form".into()),
         "Retry-After": header("Seconds to wait before the next try.", 12.into()),
         "WWW-Authenticate": header(

@@ -104,6 +104,7 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
         "logout" | "logout_get" => ("The session has ended.", message("You are signed out.")),
         "profile" => ("One's own profile.", profile()),
         "update" => ("The profile as it is now.", profile()),
+        "export" => ("What is kept of the account, to be saved as a file.", export()),
         "delete" => (
             "The account is erased.",
             json!({
@@ -226,6 +227,50 @@ fn public(operation: &str) -> Option<(&'static str, Value)> {
     })
 }
 
+fn export() -> Value {
+    const AT: &str = "2026-01-02T03:04:05.678Z";
+    const LATER: &str = "2026-01-02T05:04:05.678Z";
+    json!({
+        "format": 1,
+        "exported_at": LATER,
+        "user_type": "User1",
+        "profile": profile(),
+        "email_pending": null,
+        "status": "active",
+        "sessions": [{
+            "id": SESSION_ID,
+            "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "network": "203.0.113.0/24",
+            "methods": ["pwd"],
+            "first_seen_at": AT,
+            "last_seen_at": LATER,
+            "authenticated_at": LATER,
+            "expires_at": "2026-01-16T05:04:05.678Z",
+            "ended_at": null,
+            "is_live": true,
+        }],
+        "devices": [{ "last_seen_at": AT }],
+        "challenges": [{ "purpose": "reset_password", "made_at": LATER, "expires_at": "2026-01-02T05:34:05.678Z" }],
+        "messages": [{
+            "kind": "reset_password",
+            "made_at": LATER,
+            "expires_at": "2026-01-02T05:34:05.678Z",
+            "state": "pending",
+        }],
+        "keys": { "data_keys": ["1"], "wrapped_by": ["kek_06gvr51mvlsmn414vkm4i9n4u4"] },
+        "audit": [{
+            "id": "aud_06gvr51mvlsmn414vkm4i9n4u4",
+            "at": AT,
+            "event": "signed_in",
+            "outcome": "success",
+            "network": "203.0.113.0/24",
+            "request_id": REQUEST_ID,
+            "details": {},
+        }],
+        "audit_next": null,
+    })
+}
+
 fn profile() -> Value {
     json!({
         "id": ACCOUNT_ID,
@@ -315,6 +360,7 @@ pub fn parameter(name: &str) -> Option<&'static str> {
         "otp" => "042042",
         "email" => "ada@example.com",
         "id" => SESSION_ID,
+        "audit_after" => "aud_06gvr51mvlsmn414vkm4i9n4u4",
         "message_id" => "msg_06gvr51mvlsmn414vkm4i9n4u4",
         "X-Twilio-Signature" => "RSOYDt4T1cUTdK1PDd93/VVr8B8=",
         "user_type" => "User1",

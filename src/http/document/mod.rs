@@ -202,6 +202,9 @@ fn header_names(path: &str, status: &str, response: &Value) -> Vec<&'static str>
     if is_public && status == "200" {
         names.extend(["Cache-Control", "Access-Control-Allow-Origin"]);
     }
+    if status == "200" && path.ends_with("/export") {
+        names.push("Content-Disposition");
+    }
     if status == "303" {
         names.push("Location");
     }

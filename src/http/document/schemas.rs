@@ -76,20 +76,31 @@ impl Schemas {
         form
     }
 
-    /// What is answered: every member is there, and `null` where there is nothing.
+    /// What is answered, and what that consists of: every member is there, and `null` where there is nothing.
     pub fn finish_answered(&mut self, name: &str) {
         let schema = &mut self.0[name];
         let required = required(schema);
-        let mut names = Vec::new();
+        let (mut names, mut parts) = (Vec::new(), Vec::new());
         for (member, property) in members(&mut schema["properties"]) {
             finish_property(member, property);
             if !required.contains(member) {
                 property["nullable"] = true.into();
             }
             names.push(member.clone());
+            parts.extend(part(property));
         }
         schema["required"] = names.into();
+        for part in parts {
+            self.finish_answered(&part);
+        }
     }
+}
+
+/// The schema that a property is of, or a list of.
+fn part(property: &Value) -> Option<String> {
+    let places = ["/$ref", "/allOf/0/$ref", "/items/$ref"];
+    let reference = places.into_iter().find_map(|place| property.pointer(place)?.as_str())?;
+    Some(reference.rsplit('/').next()?.to_owned())
 }
 
 fn required(schema: &Value) -> BTreeSet<String> {

@@ -1,5 +1,6 @@
 //! What routes take and give, and its twin in the document.
 
+pub mod export;
 pub mod phone;
 pub mod profile;
 pub mod recovery;

@@ -64,7 +64,7 @@ pub fn counted(path: &str) -> Counted {
         "/logout" => Counted::Client(Limit::Logout),
         "/" => by_identity(Limit::Account, Limit::Account),
         "/reauthenticate" => by_identity(Limit::Reauthenticate, Limit::Stranger),
-        "/delete" | "/change-password" | "/sessions" | "/sessions/:id" | "/sessions/{id}" => {
+        "/delete" | "/export" | "/change-password" | "/sessions" | "/sessions/:id" | "/sessions/{id}" => {
             by_identity(Limit::Account, Limit::Stranger)
         }
         "/refresh-token" => by_identity(Limit::Refresh, Limit::Stranger),
