@@ -10,9 +10,7 @@ use clap::{Args, Subcommand};
 use sealgate::{
     app::{Foundation, World},
     config::{Config, keks::KekSource},
-    crypto::{
-        keyring::KeyUse, local_keks::make_line, public_key::PublicKey, token_signer::SigningMethod,
-    },
+    crypto::{keyring::KeyUse, local_keks::make_line, public_key::PublicKey, token_signer::SigningMethod},
     domain::clock::{Clock as _, SystemClock, Timestamp},
     service::{
         Core,

@@ -67,6 +67,9 @@ pub enum RotateError {
     /// One is on its way already.
     #[error("version {0} was made already and is on its way; look at `sealgate keys status`")]
     UnderWay(u16),
+    /// Its records would stay as they are, and be lost with the old key.
+    #[error("{0} has keys and is not in USER_TYPES: add it until its records are changed, too")]
+    NotConfigured(crate::domain::user_type::UserType),
     /// Not the operator's doing.
     #[error(transparent)]
     Failure(#[from] Failure),

@@ -112,6 +112,13 @@ async fn a_new_kek_wraps_everything_and_the_old_one_can_be_destroyed(stores: &St
     assert_eq!(rotation::rotate(core, &KeyUse::Kek).await.expect("made"), 2);
     let again = rotation::rotate(core, &KeyUse::Kek).await;
     assert!(matches!(again, Err(RotateError::UnderWay(2))), "{again:?}");
+    // One that serves other people only would leave these behind.
+    let narrow = Operator::of(&app.setup.clone().set("USER_TYPES", "User1")).await;
+    let refused = rotation::rotate(narrow.core(), &KeyUse::Dek).await;
+    assert!(
+        matches!(&refused, Err(RotateError::NotConfigured(left)) if left.as_str() == "User2"),
+        "{refused:?}"
+    );
     let early = destroy(core, &KeyUse::Kek, 1).await;
     assert!(
         matches!(early, Err(DestroyError::InUse { version: 1, .. })),

@@ -6,11 +6,11 @@ use crate::{
         kek::WrappedKey,
         keyring::{KeyState, KeyUse},
     },
-    domain::audit::AuditEvent,
+    domain::{audit::AuditEvent, user_type::UserType},
     service::{
         core::Core,
         failure::Failure,
-        rotation::{jobs, note, rewrap},
+        rotation::{jobs, not_configured, note, rewrap},
         token_keys::{self, RemoveError},
     },
     storage::{StoreError, key_jobs::Stage, keyring::KeyringRecord},
@@ -41,6 +41,9 @@ pub enum DestroyError {
         /// How many.
         naming: u64,
     },
+    /// Its data keys can't be counted.
+    #[error("{0} has keys and is not in USER_TYPES: whether they are wrapped by it can't be seen")]
+    NotConfigured(UserType),
     /// Not the operator's doing.
     #[error(transparent)]
     Failure(#[from] Failure),
@@ -70,6 +73,9 @@ pub async fn destroy(core: &Core, key_use: &KeyUse, version: u16) -> Result<(), 
         return Err(DestroyError::BeingRemoved(version));
     }
     if *key_use == KeyUse::Kek {
+        if let Some(user_type) = not_configured(core).await? {
+            return Err(DestroyError::NotConfigured(user_type));
+        }
         // Counted anew: this can't be taken back.
         let naming = rewrap::count_naming(core, record).await?;
         if naming > 0 {

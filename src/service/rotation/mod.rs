@@ -68,6 +68,9 @@ pub async fn rotate(core: &Core, key_use: &KeyUse) -> Result<u16, RotateError> {
     if let Some(moving) = moving(&versions) {
         return Err(RotateError::UnderWay(moving));
     }
+    if let (KeyUse::Kek | KeyUse::Dek, Some(user_type)) = (key_use, not_configured(core).await?) {
+        return Err(RotateError::NotConfigured(user_type));
+    }
     let version = versions.last().map_or(1, |record| record.version) + 1;
     let record = match key_use {
         KeyUse::Kek => {
@@ -85,6 +88,19 @@ pub async fn rotate(core: &Core, key_use: &KeyUse) -> Result<u16, RotateError> {
         }
         Inserted::Taken(_) => Err(RotateError::UnderWay(version)),
     }
+}
+
+/// A user type that has keys, and records surely, and that this process does not serve.
+async fn not_configured(core: &Core) -> Result<Option<UserType>, Failure> {
+    let keys = core.stores.keyring.list().await?;
+    let user_types = keys
+        .iter()
+        .filter_map(|record| match KeyUse::from_name(&record.key_use)? {
+            KeyUse::Index(user_type) => Some(user_type),
+            _ => None,
+        });
+    let mut others = user_types.filter(|user_type| !core.user_types.contains_key(user_type));
+    Ok(others.next())
 }
 
 /// The newest version, where it or what it replaced has not come to its end.
@@ -146,6 +162,9 @@ async fn is_over(core: &Core, key_use: &KeyUse, versions: &[KeyringRecord]) -> R
     let Some(active) = versions.iter().rfind(|record| record.state == KeyState::Active) else {
         return Ok(false);
     };
+    if !matches!(key_use, KeyUse::Index(_)) && not_configured(core).await?.is_some() {
+        return Ok(false);
+    }
     for user_type in populations(core, key_use) {
         let job = core.stores.key_jobs.find(&job_of(active, &user_type)).await?;
         if !job.is_some_and(|job| allows_retirement(&job)) {
