@@ -43,7 +43,6 @@ impl ErasuresConfig {
 mod tests {
     use std::path::Path;
 
-    use super::*;
     use crate::config::{Config, Source};
 
     fn load(pairs: &[(&str, &str)]) -> Result<Config, Vec<String>> {
