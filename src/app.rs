@@ -162,6 +162,11 @@ impl Foundation {
         for problem in misconfiguration.iter().chain(&warning).chain(&waiting) {
             tracing::warn!("{problem}");
         }
+        if let Some(erasures) = &core.erasures
+            && let Err(error) = erasures.probe().await
+        {
+            tracing::warn!(%error, "until the erasure journal can be written nobody is erased");
+        }
         Ok(Self {
             core,
             queue,

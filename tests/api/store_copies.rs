@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use bson::{Document, doc};
 use futures_util::TryStreamExt as _;
 use mongodb::Database;
+use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::support::{Setup, StoreSet};
 
 /// Of one database.
 enum Copy {
-    /// Files by name: the database and what lies beside it.
-    Files(BTreeMap<String, Vec<u8>>),
+    /// The database's file, as SQLite itself copies it.
+    File(Vec<u8>),
     /// Documents by collection.
     Documents(BTreeMap<String, Vec<Document>>),
 }
@@ -28,7 +29,8 @@ impl Copies {
     pub(crate) async fn take(setup: &Setup) -> Self {
         match databases(setup).await {
             None => {
-                let [records, keys] = FILES.map(|name| Copy::Files(files(setup, name)));
+                let records = Copy::File(snapshot(setup, FILES[0]).await);
+                let keys = Copy::File(snapshot(setup, FILES[1]).await);
                 Self { records, keys }
             }
             Some([records, keys]) => Self {
@@ -42,7 +44,7 @@ impl Copies {
     pub(crate) fn records_hold(&self, text: &str) -> bool {
         let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
         match &self.records {
-            Copy::Files(files) => files.values().any(|bytes| holds(bytes)),
+            Copy::File(bytes) => holds(bytes),
             Copy::Documents(collections) => collections.values().flatten().any(|document| {
                 let bytes = bson::serialize_to_vec(document).expect("a document");
                 holds(&bytes)
@@ -77,18 +79,22 @@ async fn databases(setup: &Setup) -> Option<[Database; 2]> {
     Some([client.database(name), client.database(&format!("{name}_keys"))])
 }
 
-/// The database's files in the folder, journal and shared memory among them.
-fn paths(setup: &Setup, name: &str) -> Vec<(String, PathBuf)> {
+/// The database's file in the folder, and what lies beside it.
+fn paths(setup: &Setup, name: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(setup.folder()).expect("a folder").flatten();
-    let named = entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()));
-    named.filter(|(file, _)| file.starts_with(name)).collect()
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
+    named.map(|entry| entry.path()).collect()
 }
 
-fn files(setup: &Setup, name: &str) -> BTreeMap<String, Vec<u8>> {
-    let read = |(file, path)| (file, fs::read(path).expect("readable"));
-    let files: BTreeMap<_, _> = paths(setup, name).into_iter().map(read).collect();
-    assert!(files.contains_key(name), "{:?}", files.keys());
-    files
+async fn snapshot(setup: &Setup, name: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("copy");
+    let options = SqliteConnectOptions::new().filename(setup.folder().join(name));
+    let mut connection = SqliteConnection::connect_with(&options).await.expect("opened");
+    let vacuum = sqlx::query("VACUUM INTO ?").bind(copy.to_string_lossy().into_owned());
+    vacuum.execute(&mut connection).await.expect("copied");
+    connection.close().await.expect("closed");
+    fs::read(copy).expect("readable")
 }
 
 async fn documents(database: &Database) -> BTreeMap<String, Vec<Document>> {
@@ -107,13 +113,11 @@ async fn documents(database: &Database) -> BTreeMap<String, Vec<Document>> {
 
 async fn restore(copy: &Copy, setup: &Setup, name: &str, database: Option<Database>) {
     match (copy, database) {
-        (Copy::Files(files), None) => {
-            for (_, path) in paths(setup, name) {
+        (Copy::File(bytes), None) => {
+            for path in paths(setup, name) {
                 fs::remove_file(path).expect("removed");
             }
-            for (file, bytes) in files {
-                fs::write(setup.folder().join(file), bytes).expect("written");
-            }
+            fs::write(setup.folder().join(name), bytes).expect("written");
         }
         (Copy::Documents(collections), Some(database)) => {
             for name in database.list_collection_names().await.expect("listed") {
