@@ -48,6 +48,7 @@ pub const VARIABLES: &[&str] = &[
     "SECURITY_LANGUAGES",
     "DATA_DIR",
     "KEK_FILE",
+    "KEY_PERIOD_DAYS",
     "MONGO_URL",
     "MONGO_DB",
     "MONGO_KEYS_DB",

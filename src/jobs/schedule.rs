@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::ids::WorkerId,
     jobs::{deliver::Deliverer, queue::JobQueue, relay::relay, sms::Sms},
-    service::{Failure, email_filter, sweep::sweep, token_keys},
+    service::{Failure, email_filter, key_ages, sweep::sweep, token_keys},
     storage::{
         SCHEMA,
         heartbeats::{HeartbeatRecord, ServiceHealth},
@@ -76,6 +76,13 @@ pub async fn keys_round(deliverer: &Deliverer) {
         && let Err(error) = core.keys.reread(core).await
     {
         tracing::warn!(%error, "the keys could not be read again; the known ones serve on");
+    }
+}
+
+/// The ages of keys, measured. By every worker: what one of them measured once would be there for as long as it lives.
+pub async fn ages_round(deliverer: &Deliverer, period: Duration) {
+    if let Err(error) = key_ages::measure(&deliverer.core, period).await {
+        tracing::warn!(%error, "the ages of keys were not measured");
     }
 }
 

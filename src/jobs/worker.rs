@@ -12,7 +12,7 @@ use crate::{
         audit,
         deliver::Deliverer,
         queue::WorkQueue,
-        schedule::{beat, every, filter_round, is_ours, keys_round, relay_round, sweep_round},
+        schedule::{ages_round, beat, every, filter_round, is_ours, keys_round, relay_round, sweep_round},
     },
 };
 
@@ -80,6 +80,13 @@ pub async fn run(
                     keys_round(&deliverer).await;
                 }
             }
+        }));
+    }
+    {
+        let deliverer = Arc::clone(&deliverer);
+        periodic.spawn(every(config.keys_period, stop.clone(), move || {
+            let deliverer = Arc::clone(&deliverer);
+            async move { ages_round(&deliverer, config.key_period).await }
         }));
     }
     tracing::info!(worker = %worker, "worker started");
