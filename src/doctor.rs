@@ -1,13 +1,13 @@
 //! `sealgate doctor`: looks at everything the service will need and says what is wrong and how to mend it. Changes
 //! nothing but what opening a store changes.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, time::Duration};
 
 use crate::{
     app::{Foundation, World, examine_indexes, open_breached, verify_breached},
     config::{Config, sms::SmsConfig},
     domain::user_type::UserType,
-    service::keyring::waits_for_rotation,
+    service::{key_ages::key_ages, keyring::waits_for_rotation},
     templates::Templates,
 };
 
@@ -85,6 +85,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         let wraps = foundation.core.vault.probe().await;
         findings.push(Finding::new("key provider", wraps.err().map(|error| error.to_string())));
         findings.push(examine_erasures(foundation).await);
+        findings.extend(examine_ages(config, foundation).await);
         findings.extend(examine_providers(config, foundation).await);
     }
     if config.mail.smtp.is_none() || matches!(config.sms, SmsConfig::Directory) {
@@ -115,6 +116,29 @@ async fn examine_erasures(foundation: &Foundation) -> Finding {
     let problem = erasures.probe().await.err();
     let mend = |error| format!("{error}; until it can be, nobody is erased: check its folder and permissions");
     Finding::new(WHAT, problem.map(mend))
+}
+
+/// Keys that are older than their period.
+async fn examine_ages(config: &Config, foundation: &Foundation) -> Vec<Finding> {
+    let period = config.worker.key_period;
+    let Ok(ages) = key_ages(&foundation.core, period).await else {
+        // That the stores can't be read is told above.
+        return Vec::new();
+    };
+    let days = |duration: Duration| duration.as_secs() / 86_400;
+    let overdue = ages.iter().filter(|key| key.is_overdue);
+    overdue
+        .map(|key| {
+            let says = format!(
+                "{} is {} days old, past the {} of KEY_PERIOD_DAYS: `sealgate keys rotate --use {}`",
+                key.key_use,
+                days(key.age),
+                days(period),
+                key.rotated_as()
+            );
+            Finding::warning("ages of keys", says)
+        })
+        .collect()
 }
 
 /// Speaks to the providers as a delivery would, sending nothing.

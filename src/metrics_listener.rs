@@ -42,5 +42,13 @@ pub fn listen(address: SocketAddr) -> anyhow::Result<()> {
         "sealgate_text_alarms_total",
         "Alarms of texts: too few codes come back (`conversion`), none leaves any more (`pause`)"
     );
+    metrics::describe_gauge!(
+        "sealgate_key_age_days",
+        "How old the key is that writes for this use, in days, as this worker sees it"
+    );
+    metrics::describe_gauge!(
+        "sealgate_keys_overdue",
+        "Keys that can be rotated and are older than KEY_PERIOD_DAYS, as this worker sees it"
+    );
     Ok(())
 }

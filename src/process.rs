@@ -25,12 +25,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub fn prepare() {
     // With two providers in the tree rustls would panic at its first use; there is one, and it is said.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    // A core dump would hold keys and plaintext. Where it can't be forbidden, there is nothing better to do.
-    let _ = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0);
+    forbid_dumps();
     // The allocator asks for huge pages, and a heap that is spread thinly over them holds three times what it uses. Where
     // they pay, they are asked for (`crypto::hash_memory`). Where that can't be told, nothing is lost but memory.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_thp_disable(true);
+}
+
+/// A core dump would hold keys and plaintext. Where it can't be forbidden, there is nothing better to do.
+fn forbid_dumps() {
+    let _ = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0);
+    // A handler that the kernel pipes dumps to (`kernel.core_pattern`) is not bound by that limit. Nor may other processes
+    // of the same user read this one's memory any more.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_dumpable(false);
 }
 
 /// Starts logging to standard error. A collector that stops reading stops nobody: lines wait for it, so many of them,
@@ -166,4 +174,17 @@ pub async fn stop_signal() -> io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_core_is_dumped() {
+        prepare();
+        assert_eq!(rlimit::Resource::CORE.get().expect("a limit"), (0, 0));
+        #[cfg(target_os = "linux")]
+        assert!(!nix::sys::prctl::get_dumpable().expect("told"));
+    }
 }

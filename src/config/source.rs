@@ -60,6 +60,7 @@ pub const VARIABLES: &[&str] = &[
     "DEK_CACHE_SECONDS",
     "DEK_CACHE_SIZE",
     "ERASURE_JOURNAL",
+    "KEY_PERIOD_DAYS",
     "MONGO_URL",
     "MONGO_DB",
     "MONGO_KEYS_DB",

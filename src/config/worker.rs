@@ -1,8 +1,13 @@
 //! Where jobs run, and how often.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{config::source::Reader, domain::share::Share};
+
+const DAY: Duration = Duration::from_hours(24);
+/// A key may be as old as that, in days.
+const DAYS: RangeInclusive<u32> = 1..=3650;
+const MEND: &str = "Write a number of days from 1 to 3650";
 
 /// Settings of jobs.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +36,8 @@ pub struct WorkerConfig {
     pub checkpoint_period: Duration,
     /// How often its collector has what it has not had yet.
     pub collector_period: Duration,
+    /// How old a key may be before an operator is warned.
+    pub key_period: Duration,
     /// How long the audit is kept.
     pub audit_retention: Duration,
 }
@@ -50,6 +57,7 @@ impl Default for WorkerConfig {
             keep_finished: Duration::from_mins(10),
             checkpoint_period: Duration::from_secs(10),
             collector_period: Duration::from_secs(5),
+            key_period: DAY * 90,
             audit_retention: Duration::from_hours(24 * 365),
         }
     }
@@ -66,9 +74,14 @@ impl WorkerConfig {
                 true
             }
         };
+        let days = reader.parse("KEY_PERIOD_DAYS", 90, MEND);
+        if !DAYS.contains(&days) {
+            reader.report("KEY_PERIOD_DAYS", "is not between 1 and 3650", MEND);
+        }
         Self {
             is_inside,
             key_jobs_share: read_share(reader),
+            key_period: DAY * days,
             ..Self::default()
         }
     }

@@ -140,6 +140,10 @@ impl SigningKeys {
         }
     }
 
+    pub(in crate::crypto) const fn is_of_keyring(&self) -> bool {
+        matches!(self.method, SigningMethod::Keyring)
+    }
+
     /// Every key that may verify: what is configured, then the keyring's, newest first. At most one of them signs.
     pub(in crate::crypto) fn current(&self) -> Arc<[SigningKey]> {
         let keyring = self.keyring.current();

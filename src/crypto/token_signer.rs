@@ -111,6 +111,12 @@ impl TokenSigner {
         keys.iter().map(of).collect()
     }
 
+    /// Whether the keyring's key signs, and none that is configured.
+    #[must_use]
+    pub fn is_of_keyring(&self) -> bool {
+        self.keys.is_of_keyring()
+    }
+
     /// What the key pair that signs signs with; `None` where a secret does.
     #[must_use]
     pub fn signs_with(&self) -> Option<PairAlgorithm> {

@@ -45,6 +45,8 @@ pub enum AuditEvent {
     PasswordChanged,
     /// A record whose MAC does not verify was met, and refused.
     RecordTampered,
+    /// A sealed field of an account, or the key of its fields, was met that does not open.
+    FieldDamaged,
     /// A password hash was replaced by one with today's parameters.
     PasswordRehashed,
     /// A message was given up.

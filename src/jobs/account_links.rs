@@ -66,7 +66,7 @@ async fn take(
     .await?;
     match taken.into_value().flatten() {
         Some((link, entry, sealed)) => Ok(Some(Taken {
-            link: keys.open(&link)?,
+            link: core.opened(key, keys.open(&link)).await?,
             entry,
             sealed,
         })),
@@ -80,12 +80,13 @@ pub async fn reset_password(
     key: &Ref<AccountId>,
     message_id: &MessageId,
 ) -> Result<(), Failure> {
-    let keys = deliverer.core.vault.open(key).await?;
+    let core = &deliverer.core;
+    let keys = core.opened(key, core.vault.open(key).await).await?;
     let purpose = Purpose::ResetPassword;
     let Some(taken) = take(deliverer, key, message_id, purpose, &keys).await? else {
         return Ok(());
     };
-    let person = taken.sealed.open(&keys)?;
+    let person = core.opened(key, taken.sealed.open(&keys)).await?;
     let values = context! {
         name => person.first_name.expose(),
         reset_url => url(deliverer, key, "reset_password_form", &taken.link),
@@ -112,7 +113,7 @@ pub async fn change_address(
     message_id: &MessageId,
 ) -> Result<(), Failure> {
     let core = &deliverer.core;
-    let keys = core.vault.open(key).await?;
+    let keys = core.opened(key, core.vault.open(key).await).await?;
     let purpose = Purpose::ChangeAddress;
     let Some(taken) = take(deliverer, key, message_id, purpose, &keys).await? else {
         return Ok(());
@@ -128,7 +129,7 @@ pub async fn change_address(
             )
             .await;
     };
-    let to = keys.open(to)?;
+    let to = core.opened(key, keys.open(to)).await?;
     let made_at = taken.entry.made_at;
     let candidates = BlindIndexer::new(&core.keyring.current(), &key.user_type).find_email(&to)?;
     let holder = accounts
@@ -139,12 +140,13 @@ pub async fn change_address(
         Some(holder) => {
             let holder_key = Ref::new(&key.user_type, holder.id.clone());
             let Some(sealed) = &holder.sealed else { return Ok(()) };
-            let person = sealed.open(&core.vault.open(&holder_key).await?)?;
+            let keys = core.opened(&holder_key, core.vault.open(&holder_key).await).await?;
+            let person = core.opened(&holder_key, sealed.open(&keys)).await?;
             let values = context! { name => person.first_name.expose(), requested_at => in_words(made_at) };
             ("mail_already_registered", values)
         }
         None => {
-            let person = taken.sealed.open(&keys)?;
+            let person = core.opened(key, taken.sealed.open(&keys)).await?;
             let values = context! {
                 name => greeting(person.first_name.expose()),
                 verification_url => url(deliverer, key, "verify", &taken.link),

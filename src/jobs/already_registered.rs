@@ -41,7 +41,9 @@ pub async fn run(
     };
     // Erased since it was found: nobody is left to write to, and the registration may become an account.
     let Some(sealed) = &holder.sealed else { return Ok(()) };
-    let person = sealed.open(&core.vault.open(&Ref::new(&holder.user_type, holder.id.clone())).await?)?;
+    let holder = Ref::new(&holder.user_type, holder.id.clone());
+    let keys = core.opened(&holder, core.vault.open(&holder).await).await?;
+    let person = core.opened(&holder, sealed.open(&keys)).await?;
     let values = context! {
         name => person.first_name.expose(),
         requested_at => in_words(made_at),

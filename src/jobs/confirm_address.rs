@@ -26,7 +26,7 @@ pub async fn run(
     let key = Ref::new(&registration.user_type, registration.id.clone());
     trim(deliverer, registration).await?;
 
-    let keys = core.vault.open(&key).await?;
+    let keys = core.opened(&key, core.vault.open(&key).await).await?;
     let fresh = LinkToken::make(key.id.clone(), &*core.entropy);
     let digest = link_digest(&key.user_type, Purpose::ConfirmAddress, &fresh);
     let fresh_link = keys.seal::<OutboxLink>(&fresh.expose());
@@ -51,7 +51,8 @@ pub async fn run(
         return Ok(());
     };
 
-    let (link, person) = (keys.open(&link)?, registration.sealed.open(&keys)?);
+    let link = core.opened(&key, keys.open(&link)).await?;
+    let person = core.opened(&key, registration.sealed.open(&keys)).await?;
     let values = context! {
         name => greeting(person.first_name.expose()),
         verification_url => verification_url(deliverer, &key.user_type.to_string(), &link),

@@ -51,10 +51,10 @@ pub async fn run(
     let Some(Some((Some(sealed), entry))) = taken.into_value() else {
         return Ok(());
     };
-    let keys = core.vault.open(key).await?;
-    let person = sealed.open(&keys)?;
+    let keys = core.opened(key, core.vault.open(key).await).await?;
+    let person = core.opened(key, sealed.open(&keys)).await?;
     let to = match &entry.to {
-        Some(to) => keys.open(to)?,
+        Some(to) => core.opened(key, keys.open(to)).await?,
         None => person.email,
     };
     let values = context! {
@@ -87,8 +87,9 @@ async fn about_session(
     let Some(session) = session else {
         return Ok(context! { device => "", network => "", end_url => "" });
     };
-    let agent = session.agent.as_ref().map(|agent| keys.open(agent)).transpose()?;
-    let network = session.network.as_ref().map(|network| keys.open(network)).transpose()?;
+    let agent = session.agent.as_ref().map(|agent| keys.open(agent)).transpose();
+    let network = session.network.as_ref().map(|network| keys.open(network)).transpose();
+    let (agent, network) = (core.opened(key, agent).await?, core.opened(key, network).await?);
     let end_url = if session.is_live(core.clock.now()) {
         let token = session_link(&key.user_type, id, &core.keyring.current())?;
         let (base, user_type) = (&deliverer.public_url, &key.user_type);

@@ -71,7 +71,8 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &Messa
         }
         Some(Step::NotOurs) | None => return Ok(()),
     };
-    let person = sealed.open(&core.vault.open(key).await?)?;
+    let keys = core.opened(key, core.vault.open(key).await).await?;
+    let person = core.opened(key, sealed.open(&keys)).await?;
     let Some(phone) = person.phone else {
         return deliverer
             .settle(

@@ -10,7 +10,7 @@ use crate::{
     domain::{ids::WorkerId, share::Share},
     jobs::{deliver::Deliverer, queue::JobQueue, relay::relay, sms::Sms},
     service::{
-        Failure, email_filter,
+        Failure, email_filter, key_ages,
         rotation::{
             self,
             jobs::{self, Round},
@@ -118,6 +118,13 @@ pub async fn key_jobs_round(deliverer: &Deliverer, worker: &WorkerId, share: Sha
     match progress::progress(core).await {
         Ok(progress) => progress::measure(&progress),
         Err(error) => tracing::debug!(%error, "how far the jobs of keys are is not known"),
+    }
+}
+
+/// The ages of keys, measured. By every worker: what one of them measured once would be there for as long as it lives.
+pub async fn ages_round(deliverer: &Deliverer, period: Duration) {
+    if let Err(error) = key_ages::measure(&deliverer.core, period).await {
+        tracing::warn!(%error, "the ages of keys were not measured");
     }
 }
 

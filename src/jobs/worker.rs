@@ -12,7 +12,9 @@ use crate::{
         audit,
         deliver::Deliverer,
         queue::WorkQueue,
-        schedule::{beat, every, filter_round, is_ours, key_jobs_round, keys_round, relay_round, sweep_round},
+        schedule::{
+            ages_round, beat, every, filter_round, is_ours, key_jobs_round, keys_round, relay_round, sweep_round,
+        },
     },
 };
 
@@ -87,6 +89,13 @@ pub async fn run(
         periodic.spawn(every(config.key_jobs_period, stop.clone(), move || {
             let (deliverer, worker, stop) = (Arc::clone(&deliverer), worker.clone(), stop.clone());
             async move { key_jobs_round(&deliverer, &worker, config.key_jobs_share, &stop).await }
+        }));
+    }
+    {
+        let deliverer = Arc::clone(&deliverer);
+        periodic.spawn(every(config.keys_period, stop.clone(), move || {
+            let deliverer = Arc::clone(&deliverer);
+            async move { ages_round(&deliverer, config.key_period).await }
         }));
     }
     tracing::info!(worker = %worker, "worker started");

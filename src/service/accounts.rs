@@ -44,7 +44,7 @@ pub async fn find_verified(core: &Core, key: &Ref<AccountId>) -> Result<Option<(
 
 /// The data keys of an account; `None` where it was erased meanwhile.
 pub(in crate::service) async fn open_keys(core: &Core, key: &Ref<AccountId>) -> Result<Option<DataKeys>, Failure> {
-    match core.vault.open(key).await {
+    match core.opened(key, core.vault.open(key).await).await {
         Ok(keys) => Ok(Some(keys)),
         Err(Failure::NoDataKey(missing)) => match find_verified(core, key).await? {
             Some((_, security)) if security.status != AccountStatus::Erased => Err(missing.into()),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::{
+    crypto::kek::KekError,
     domain::{
         audit::{AuditEvent, Details, Outcome},
         clock::Timestamp,
@@ -18,8 +19,8 @@ use crate::{
         network::Network,
         user_type::UserType,
     },
-    service::{core::Core, limits},
-    storage::{audit::AuditRecord, limits::Spent},
+    service::{core::Core, failure::Failure, limits},
+    storage::{Ref, audit::AuditRecord, limits::Spent},
 };
 
 /// Of one kind and origin.
@@ -162,6 +163,28 @@ impl Core {
             details,
         })
         .await;
+    }
+
+    /// What a field, or the key of an account's fields, holds. One that does not open is noted, the first of an account in a
+    /// while: whoever tries again, a job by itself, meets it again.
+    pub async fn opened<T, E: Into<Failure>>(
+        &self,
+        owner: &Ref<AccountId>,
+        opened: Result<T, E>,
+    ) -> Result<T, Failure> {
+        let failure = match opened {
+            Ok(plain) => return Ok(plain),
+            Err(error) => error.into(),
+        };
+        if matches!(failure, Failure::CannotOpen(_) | Failure::Kek(KekError::Damaged)) {
+            let (scope, kind) = (owner.user_type.as_str(), "audit field_damaged");
+            let counted = limits::count(self, scope, kind, owner.id.as_str(), FIRST).await;
+            if !matches!(counted, Ok(Spent::Refused { .. })) {
+                let (event, outcome) = (AuditEvent::FieldDamaged, Outcome::Refused);
+                self.note(&owner.user_type, &owner.id, event, outcome).await;
+            }
+        }
+        Err(failure)
     }
 
     async fn append(&self, happened: Happened) {

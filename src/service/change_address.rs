@@ -42,8 +42,8 @@ pub async fn confirm_change(
         let pending = sealed.email_pending.as_ref().ok_or(ConfirmError::LinkInvalid)?;
 
         let keys = open_keys(core, &key).await?.ok_or(ConfirmError::LinkInvalid)?;
-        let new = keys.open(pending).map_err(Failure::from)?;
-        let old = keys.open(&sealed.email).map_err(Failure::from)?;
+        let new = core.opened(&key, keys.open(pending)).await?;
+        let old = core.opened(&key, keys.open(&sealed.email)).await?;
         let slots = {
             let keyring = core.keyring.current();
             let indexer = BlindIndexer::new(&keyring, user_type);

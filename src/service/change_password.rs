@@ -62,7 +62,7 @@ pub async fn change_password(
     check_password(core, caller, current, AuditEvent::PasswordChanged).await?;
     let keys = open_keys(core, &key).await?.ok_or(PasswordError::Gone)?;
     let sealed = caller.account.sealed.as_ref().ok_or(PasswordError::Gone)?;
-    let person = sealed.open(&keys).map_err(Failure::from)?;
+    let person = core.opened(&key, sealed.open(&keys)).await?;
     let has_second_factor = caller.security.factors.totp.is_some();
     let new = choose_password(core, &key.user_type, new, &person, has_second_factor).await?;
     let password_hash = core.hasher.hash(Arc::new(new)).await.map_err(Failure::from)?;

@@ -32,14 +32,17 @@ pub struct SessionView {
 
 /// Newest first.
 pub async fn list_sessions(core: &Core, caller: &Caller) -> Result<Vec<SessionView>, Failure> {
-    let Some(keys) = open_keys(core, &caller.key()).await? else {
+    let key = caller.key();
+    let Some(keys) = open_keys(core, &key).await? else {
         return Ok(Vec::new());
     };
     let mut views = Vec::new();
     for session in own_sessions(core, caller).await? {
+        let agent = session.agent.as_ref().map(|agent| keys.open(agent)).transpose();
+        let network = session.network.as_ref().map(|network| keys.open(network)).transpose();
         views.push(SessionView {
-            agent: session.agent.as_ref().map(|agent| keys.open(agent)).transpose()?,
-            network: session.network.as_ref().map(|network| keys.open(network)).transpose()?,
+            agent: core.opened(&key, agent).await?,
+            network: core.opened(&key, network).await?,
             created_at: session.created_at,
             seen_at: session.rotated_at.unwrap_or(session.created_at),
             authenticated_at: session.authenticated_at,

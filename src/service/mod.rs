@@ -28,6 +28,7 @@ pub mod failure;
 pub mod forget_password;
 pub mod fresh;
 pub mod idempotency;
+pub mod key_ages;
 pub mod keyring;
 pub mod limits;
 pub mod list_sessions;

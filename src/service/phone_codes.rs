@@ -133,7 +133,7 @@ async fn store_code(
     for _ in 0..ATTEMPTS {
         let (account, security) = find_verified(core, &key).await?.ok_or(SendCodeError::Gone)?;
         let sealed = account.sealed.as_ref().ok_or(SendCodeError::Gone)?;
-        let person = sealed.open(&keys).map_err(Failure::from)?;
+        let person = core.opened(&key, sealed.open(&keys)).await?;
         let is_other =
             enrol.is_some_and(|phone| person.phone.as_ref().is_none_or(|own| own.expose() != phone.expose()));
         if is_other && !is_fresh(core, caller).await? {
@@ -312,8 +312,9 @@ async fn count_verified(core: &Core, caller: &Caller) {
     let (Some(pending), Some(sealed)) = (pending, sealed) else {
         return;
     };
-    if let Ok(Some(keys)) = open_keys(core, &caller.key()).await
-        && let Ok(phone) = keys.open(sealed)
+    let key = caller.key();
+    if let Ok(Some(keys)) = open_keys(core, &key).await
+        && let Ok(phone) = core.opened(&key, keys.open(sealed)).await
     {
         note_verified(core, &phone, pending.made_at).await;
     }

@@ -22,9 +22,10 @@ pub async fn profile(core: &Core, caller: &Caller) -> Result<Profile, Authentica
     let sealed = sealed
         .ok_or_else(|| StoreError::Damaged(format!("{key} has no person")))
         .map_err(Failure::from)?;
+    let person = core.opened(&key, sealed.open(&keys)).await?;
     Ok(Profile {
         id: key.id,
-        person: sealed.open(&keys).map_err(Failure::from)?,
+        person,
         is_email_verified: caller.security.is_email_verified,
         is_phone_verified: caller.security.is_phone_verified,
         is_mfa_enabled: caller.security.factors.totp.is_some(),

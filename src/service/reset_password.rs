@@ -103,7 +103,7 @@ async fn follow(
         .ok_or(ResetError::LinkInvalid)?;
     let keys = open_keys(core, &key).await?.ok_or(ResetError::LinkInvalid)?;
     let sealed = account.sealed.as_ref().ok_or(ResetError::LinkInvalid)?;
-    let person = sealed.open(&keys).map_err(Failure::from)?;
+    let person = core.opened(&key, sealed.open(&keys)).await?;
     let has_second_factor = security.factors.totp.is_some();
     let password = choose_password(core, user_type, chosen, &person, has_second_factor).await?;
     let place = devices::place(core, &key, device)?;
