@@ -42,6 +42,7 @@ async fn an_export_has_everything_and_nothing_that_lets_anybody_in(app: &TestApp
     let person = Person::new().with_username().with_mobile();
     app.join(user_type, &person).await;
     let pair = app.login(user_type, &person).await;
+    app.clock.advance(Duration::from_secs(1));
     let other_session = app.login(user_type, &person).await;
     app.post(&format!("/{user_type}/logout"))
         .bearer(&other_session.access)
@@ -144,6 +145,8 @@ async fn an_export_needs_a_fresh_sign_in_and_is_ones_own(app: &TestApp, user_typ
 
 async fn the_trail_comes_in_parts(app: &TestApp, user_type: &str) {
     let (_, pair) = app.member(user_type).await;
+    // Of one moment, events come in any order.
+    app.clock.advance(Duration::from_secs(1));
     let whole = export(app, user_type, &pair.access).await.expect(200).json();
     let ids = |export: &Value| -> Vec<String> {
         let events = export["audit"].as_array().expect("a list");
