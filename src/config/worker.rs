@@ -52,7 +52,7 @@ impl Default for WorkerConfig {
             sweep_period: Duration::from_mins(1),
             filter_period: Duration::from_secs(5),
             keys_period: Duration::from_secs(10),
-            key_jobs_period: Duration::from_secs(2),
+            key_jobs_period: Duration::from_secs(5),
             key_jobs_share: Share::default(),
             keep_finished: Duration::from_mins(10),
             checkpoint_period: Duration::from_secs(10),

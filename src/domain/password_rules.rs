@@ -69,7 +69,9 @@ pub struct RefusedPassword {
 
 impl RefusedPassword {
     pub(in crate::domain) fn new(errors: Vec<PasswordError>, password: &str, context: &[&str]) -> Self {
-        let is_estimated = errors.iter().any(|error| error.is_about_guessing());
+        // Of a stolen one it would be praise.
+        let is_stolen = errors.contains(&PasswordError::Breached);
+        let is_estimated = !is_stolen && errors.iter().any(|error| error.is_about_guessing());
         let estimate = is_estimated.then(|| estimate(password, context)).flatten();
         Self { errors, estimate }
     }

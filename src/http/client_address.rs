@@ -1,7 +1,7 @@
 //! Who is calling, as an address: the socket's, or, behind proxies that are trusted, the right-most entry of
 //! X-Forwarded-For that is not one of theirs. What a stranger writes into that header changes nothing.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use poem::Request;
@@ -23,9 +23,10 @@ impl TrustedProxies {
             return Some(peer.to_canonical());
         }
         let forwarded = request.headers().get_all("x-forwarded-for").iter();
+        // Of a line that is no text the entries that are count: a proxy appends to whatever a stranger wrote.
         let entries: Vec<&str> = forwarded
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|v| v.split(','))
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .map(|entry| std::str::from_utf8(entry).unwrap_or_default())
             .collect();
         Some(self.rightmost_stranger(peer, &entries))
     }
@@ -37,7 +38,7 @@ impl TrustedProxies {
         }
         for entry in forwarded.iter().rev() {
             // What can't be read was not written by a proxy of ours: nothing to its left is believed.
-            let Ok(address) = entry.trim().parse::<IpAddr>() else {
+            let Some(address) = read(entry.trim()) else {
                 break;
             };
             let address = address.to_canonical();
@@ -47,6 +48,12 @@ impl TrustedProxies {
         }
         peer
     }
+}
+
+/// An address; some proxies write the port behind it.
+fn read(entry: &str) -> Option<IpAddr> {
+    let address = entry.parse().ok();
+    address.or_else(|| Some(entry.parse::<SocketAddr>().ok()?.ip()))
 }
 
 /// Clients whose address is not counted.
@@ -76,6 +83,12 @@ pub fn subject(address: Option<IpAddr>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use poem::{
+        Addr,
+        http::HeaderValue,
+        web::RemoteAddr,
+    };
+
     use super::*;
 
     #[test]
@@ -95,6 +108,26 @@ mod tests {
         assert_eq!(client("::ffff:10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["6.6.6.6", "garbage"]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["198.51.100.1:5678"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["[2001:db8::1]:5678"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_does_not_hide_what_the_proxy_appended() {
+        let proxies = TrustedProxies(vec!["10.0.0.0/8".parse().expect("a net")]);
+        let client = |lines: &[&[u8]]| {
+            let mut request = Request::builder()
+                .remote_addr(RemoteAddr(Addr::SocketAddr(([10, 0, 0, 1], 1).into())))
+                .finish();
+            for line in lines {
+                let line = HeaderValue::from_bytes(line).expect("a value");
+                request.headers_mut().append("x-forwarded-for", line);
+            }
+            proxies.client(&request).map(|address| address.to_string())
+        };
+        assert_eq!(client(&[b"\xe9, 198.51.100.1"]).as_deref(), Some("198.51.100.1"));
+        assert_eq!(client(&[b"\xe9", b"198.51.100.1"]).as_deref(), Some("198.51.100.1"));
+        assert_eq!(client(&[b"6.6.6.6, \xe9"]).as_deref(), Some("10.0.0.1"));
     }
 
     #[test]

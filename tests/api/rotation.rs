@@ -21,6 +21,7 @@ use sealgate::{
     storage::Ref,
 };
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::{
     support::{Person, Setup, StoreSet, TestApp, eventually},
@@ -62,16 +63,21 @@ async fn states(core: &Core, key_use: &KeyUse) -> Vec<KeyState> {
 
 /// Lets time go by until the new version is alone and its work is done.
 async fn until_done(app: &TestApp, core: &Core, key_use: &KeyUse, mut meanwhile: impl AsyncFnMut()) {
+    const PATIENCE: Duration = Duration::from_mins(3);
     let name = key_use.name();
-    eventually(&format!("{name} to be replaced"), async || {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
         app.clock.advance(Duration::from_secs(30));
         meanwhile().await;
         let jobs = progress(core).await.expect("answers");
-        let mut jobs = jobs.iter().filter(|job| job.key_use == name);
-        let is_done = jobs.all(|job| job.standing == Standing::Done);
-        (is_done && states(core, key_use).await == [KeyState::Retired, KeyState::Active]).then_some(())
-    })
-    .await;
+        let mut of_use = jobs.iter().filter(|job| job.key_use == name);
+        let is_done = of_use.all(|job| job.standing == Standing::Done);
+        if is_done && states(core, key_use).await == [KeyState::Retired, KeyState::Active] {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{name} is not replaced: {jobs:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Somebody with everything that an account can have sealed, or be found by.

@@ -344,7 +344,10 @@ impl KeyringStore for Counting {
 
 async fn names_of_keys_that_are_made_up_make_no_read_each(stores: &StoreSet) {
     let mut setup = Setup {
-        worker: |worker| worker.keys_period = Duration::from_hours(1),
+        worker: |worker| {
+            worker.keys_period = Duration::from_hours(1);
+            worker.key_jobs_period = Duration::from_hours(1);
+        },
         ..Setup::new(stores)
     };
     let user_types = setup.config().user_types.order;

@@ -50,6 +50,7 @@ pub fn is_link_route(path: &str) -> bool {
         "/reset_password_form",
         "/forget_password",
         "/forget_password_form",
+        "/end-session",
     ]
     .iter()
     .any(|route| path.ends_with(route))
