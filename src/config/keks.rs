@@ -213,7 +213,7 @@ fn name(reader: &mut Reader<'_>, variable: &str, may_be_path: bool) -> Option<St
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         !word.is_empty() && !word.starts_with('.') && word.bytes().all(is_plain)
     };
-    if !(is_word(&name) || may_be_path && name.split('/').all(is_word)) {
+    if name.len() > 255 || !(is_word(&name) || may_be_path && name.split('/').all(is_word)) {
         reader.report(variable, "is no name", "Write letters, digits, `-`, `_` and `.`");
     }
     Some(name)

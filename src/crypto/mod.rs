@@ -40,6 +40,7 @@ pub mod session_mac;
 mod signing_keys;
 pub mod system_entropy;
 pub mod token_signer;
+pub mod transit_names;
 pub mod twilio_signature;
 mod verified_tokens;
 

@@ -1,17 +1,41 @@
 //! Key-encryption keys in a transit engine, and what holds while it is slow or away: keys that were unwrapped a moment ago
 //! serve for their time, everything else is 503, and nothing is ever sealed under a key that was not to be used.
 
-use std::time::Duration;
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
+use sealgate::{
+    crypto::{
+        dek_cache::DekCache,
+        kek::{KekError, KekProvider, Keks, WrappedKey},
+        local_keks::{LocalKeks, make_line},
+    },
+    domain::{
+        clock::Timestamp,
+        ids::{AccountId, KekId},
+        user_type::UserType,
+    },
+    service::{Failure, vault::Vault},
+    storage::Ref,
+};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use crate::{
     fault_proxy::Fault,
-    support::{Person, Setup, StoreSet, TestApp, TransitEngine, eventually, logged},
+    support::{Person, Setup, StoreSet, TestApp, TransitEngine, eventually, logged, say},
 };
 
 cases_per_store! {
     an_installation_lives_on_transit_and_serves_from_memory_while_it_is_away
+    what_is_remembered_opens_only_what_the_key_database_still_has
 }
 
 cases_once! {
@@ -46,24 +70,20 @@ async fn an_installation_lives_on_transit_and_serves_from_memory_while_it_is_awa
         !stored.is_empty() && stored.iter().all(|wrapped| wrapped.starts_with("vault:v1:")),
         "{stored:?}"
     );
-    let registrations = person.rival();
+    let (stranger, rival) = (Person::new(), person.rival());
 
     engine.set(Fault::Gone);
     let again = app.profile("User1", &pair.access).await.expect(200);
     assert_eq!(again.json(), profile.json());
-    let refused = app
-        .create("User1", &Person::new())
-        .await
-        .expect_problem(503, "unavailable");
+    let refused = app.create("User1", &stranger).await.expect_problem(503, "unavailable");
     assert!(!refused.header("retry-after").is_empty());
-    app.create("User1", &registrations)
-        .await
-        .expect_problem(503, "unavailable");
+    app.create("User1", &rival).await.expect_problem(503, "unavailable");
     app.login("User1", &person).await;
 
     engine.set(Fault::None);
-    let (other, _) = app.member("User1").await;
-    assert_eq!(app.mails(&other.email).len(), 2, "link and welcome");
+    app.member("User1").await;
+    app.settle().await;
+    assert!(app.mails(&stranger.email).is_empty(), "what was refused was not done");
     assert_eq!(engine.versions().await, 1, "no key makes itself");
     assert!(!logged().contains("hvs."), "tokens stay out of logs");
     engine.check();
@@ -102,7 +122,9 @@ async fn an_engine_that_hangs_is_given_up_in_time(stores: &StoreSet) {
     app.create("User1", &Person::new())
         .await
         .expect_problem(503, "unavailable");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    say(&format!("transit engine hangs: 503 after {:.2} s", took.as_secs_f64()));
     engine.set(Fault::None);
     app.member("User1").await;
     app.shut_down().await;
@@ -176,4 +198,81 @@ async fn an_erased_account_is_gone_though_its_key_was_in_memory(stores: &StoreSe
     app.sign_in("User1", &person.email, &person.password).await.expect(401);
     engine.check();
     app.shut_down().await;
+}
+
+/// A provider that counts what it is asked to unwrap, and goes away.
+struct Counting {
+    keks: LocalKeks,
+    unwrapped: AtomicUsize,
+    is_away: AtomicBool,
+}
+
+#[async_trait]
+impl KekProvider for Counting {
+    async fn known(&self) -> Result<Vec<KekId>, KekError> {
+        self.keks.known().await
+    }
+
+    async fn make(&self) -> Result<KekId, KekError> {
+        KekProvider::make(&self.keks).await
+    }
+
+    async fn destroy(&self, id: &KekId) -> Result<(), KekError> {
+        self.keks.destroy(id).await
+    }
+
+    async fn wrap(&self, under: &KekId, key: &[u8]) -> Result<WrappedKey, KekError> {
+        self.keks.wrap(under, key)
+    }
+
+    async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, KekError> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(KekError::Unavailable);
+        }
+        self.unwrapped.fetch_add(1, Ordering::Relaxed);
+        self.keks.unwrap(wrapped)
+    }
+}
+
+async fn what_is_remembered_opens_only_what_the_key_database_still_has(stores: &StoreSet) {
+    let user_type: UserType = "User1".parse().expect("a user type");
+    let setup = Setup::new(stores);
+    let stores = stores.open(setup.folder(), std::slice::from_ref(&user_type)).await;
+    let (_, line) = make_line(Timestamp::from_millis(1));
+    let provider = Arc::new(Counting {
+        keks: LocalKeks::parse(line.lines()).expect("a key"),
+        unwrapped: AtomicUsize::default(),
+        is_away: AtomicBool::default(),
+    });
+    let keks = Keks::newest(Arc::clone(&provider) as Arc<_>).await.expect("a key");
+    let keks = Arc::new(keks);
+    // Each as a server of its own.
+    let [here, there] = [(), ()].map(|()| {
+        let cache = DekCache::new(NonZeroUsize::MIN.saturating_add(9), Duration::from_mins(1));
+        Vault::new(Arc::clone(&keks), Arc::clone(&stores.deks)).remembering(Some(Arc::new(cache)))
+    });
+    let [erased, other] = ["usr_erased", "usr_other"].map(|id| {
+        let id: AccountId = id.parse().expect("an id");
+        Ref::new(&user_type, id)
+    });
+    here.make(&erased).await.expect("made");
+    here.make(&other).await.expect("made");
+    for vault in [&here, &here, &there, &there] {
+        vault.open(&erased).await.expect("opens");
+    }
+    assert_eq!(provider.unwrapped.load(Ordering::Relaxed), 2, "once on each");
+
+    provider.is_away.store(true, Ordering::Relaxed);
+    here.open(&erased).await.expect("remembered");
+    let unknown = here.open(&other).await.expect_err("not remembered");
+    assert!(matches!(unknown, Failure::Kek(KekError::Unavailable)), "{unknown}");
+    assert!(here.destroy(&erased).await.expect("a store"));
+    for vault in [&here, &there] {
+        let gone = vault.open(&erased).await.expect_err("erased");
+        assert!(matches!(gone, Failure::NoDataKey(_)), "{gone}");
+    }
+
+    // A failure is not remembered.
+    provider.is_away.store(false, Ordering::Relaxed);
+    here.open(&other).await.expect("opens");
 }

@@ -95,6 +95,8 @@ async fn a_line_put_into_a_file_is_a_key_file() {
     let place = installation.path().join("kek");
     fs::write(&place, print_line(&installation)).expect("written");
     let settings = [("KEK_FILE", "kek")];
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(&place, open).expect("chmod");
     refused(&installation, &settings, "chmod 600").await;
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(&place, private).expect("chmod");

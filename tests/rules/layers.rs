@@ -91,7 +91,7 @@ const LAYERS: &[Layer] = &[
     // Where key-encryption keys lie elsewhere: nothing but keys passes.
     Layer {
         tree: "kms",
-        may: &["kms", "crypto::kek", "domain"],
+        may: &["kms", "crypto::kek", "crypto::transit_names", "domain"],
         never: &[],
     },
     Layer {

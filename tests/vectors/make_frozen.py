@@ -52,9 +52,21 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).rstrip(b"=").decode()
 
 
-def typed_id(prefix: str) -> str:
+def transit_name(mount: bytes, name: bytes, version: int) -> dict:
+    digest = hashlib.sha256(join(b"sealgate/transit-key/v1", mount, name)).digest()
+    kek_id = typed_id("kek_", version, digest[:10])
+    return {
+        "mount": mount.decode(),
+        "key": name.decode(),
+        "version": version,
+        "kek_id": kek_id,
+        "associated_data": join(b"sealgate/wrapped-key/v1", kek_id.encode()).hex(),
+    }
+
+
+def typed_id(prefix: str, millis: int = MILLIS, rest: bytes = bytes([7] * 10)) -> str:
     """A UUIDv7 whose ten random bytes are all 7, in lower-case base32hex."""
-    data = bytearray(MILLIS.to_bytes(6, "big") + bytes([7] * 10))
+    data = bytearray(millis.to_bytes(6, "big") + rest)
     data[6] = 0x70 | (data[6] & 0x0F)
     data[8] = 0x80 | (data[8] & 0x3F)
     return prefix + base64.b32hexencode(bytes(data)).rstrip(b"=").decode().lower()
@@ -632,6 +644,7 @@ def frozen() -> dict:
             "wrapped": aes_key_wrap_with_padding(key("kek"), key("dek")).hex(),
             "key_file": f"# Oldest first\n{KEK} {base64.b64encode(key('kek')).decode()}\n",
         },
+        "transit_names": [transit_name(b"transit", b"sealgate", 1), transit_name(b"kms/a", b"gate", 300)],
         "sealed": sealed_fields(),
         "blind_index": blind_index(),
         "records": records(),

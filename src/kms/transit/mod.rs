@@ -1,14 +1,14 @@
 //! The transit secrets engine of Vault and OpenBao: "Transit secrets engine (API)" of either's documentation.
 //!
 //! One named key of theirs is the provider, each of its versions one key-encryption key. Of a version the id is known
-//! without asking (`names`); what is wrapped is the engine's text `vault:v<version>:…`, whose version has to be that of the
-//! id, with the id as associated data, so that nothing passes for what another version or another installation wrapped.
+//! without asking (`crypto/transit_names.rs`); what is wrapped is the engine's text `vault:v<version>:…`, whose version has
+//! to be that of the id, with the id as associated data, so that nothing passes for what another version or another
+//! installation wrapped.
 //!
 //! Encrypting under a name that is gone makes a new key, where the token's policy grants `create`: it is to grant `update`
 //! alone (`docs/OPERATIONS.md`), and whether the version is there is asked before.
 
 mod client;
-mod names;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -20,9 +20,12 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::kek::{KekError, KekProvider, WrappedKey},
+    crypto::{
+        kek::{KekError, KekProvider, WrappedKey},
+        transit_names::{TransitNames, associated_data, version_of},
+    },
     domain::{ids::KekId, private::Private},
-    kms::transit::{client::Client, names::Names},
+    kms::transit::client::Client,
 };
 
 /// Ciphers that take associated data and have a key of 256 bits.
@@ -51,7 +54,7 @@ pub struct TransitOptions {
 /// One key of a transit engine.
 pub struct Transit {
     client: Client,
-    names: Names,
+    names: TransitNames,
     key: String,
 }
 
@@ -102,20 +105,36 @@ struct Described {
     /// Of each version when it was made.
     keys: BTreeMap<String, IgnoredAny>,
     min_decryption_version: u32,
+    #[serde(default)]
+    min_encryption_version: u32,
+    /// Those before it are removed.
+    #[serde(default)]
+    min_available_version: u32,
+}
+
+impl Described {
+    /// The versions that still decrypt, oldest first.
+    fn versions(&self) -> Result<Vec<u32>, KekError> {
+        let versions = self.keys.keys().map(|version| version.parse());
+        let mut versions: Vec<u32> = versions.collect::<Result<_, _>>().map_err(|_| KekError::Unavailable)?;
+        versions.retain(|version| *version >= self.min_decryption_version);
+        versions.sort_unstable();
+        Ok(versions)
+    }
 }
 
 impl Transit {
     /// Connects to nothing yet.
     pub fn new(options: TransitOptions) -> anyhow::Result<Self> {
         Ok(Self {
-            names: Names::new(&options.mount, &options.key),
+            names: TransitNames::new(&options.mount, &options.key),
             key: options.key.clone(),
             client: Client::new(options)?,
         })
     }
 
-    /// The versions that still decrypt, oldest first; nothing where there is no such key.
-    async fn versions(&self) -> Result<Option<Vec<u32>>, KekError> {
+    /// Nothing where there is no such key.
+    async fn described(&self) -> Result<Option<Described>, KekError> {
         let answer = self.client.get(&["keys", &self.key]).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(None);
@@ -127,17 +146,12 @@ impl Transit {
                 TYPES.join(" or ")
             )));
         }
-        let versions = described.keys.keys().map(|version| version.parse());
-        let mut versions: Vec<u32> = versions.collect::<Result<_, _>>().map_err(|_| KekError::Unavailable)?;
-        versions.retain(|version| *version >= described.min_decryption_version);
-        versions.sort_unstable();
-        Ok(Some(versions))
+        Ok(Some(described))
     }
 
-    /// Those of a key that has to be there.
-    async fn existing(&self) -> Result<Vec<u32>, KekError> {
-        let versions = self.versions().await?.filter(|versions| !versions.is_empty());
-        versions.ok_or_else(|| {
+    /// A key that has to be there.
+    async fn existing(&self) -> Result<Described, KekError> {
+        self.described().await?.ok_or_else(|| {
             KekError::Unusable(
                 "there is no key of that name under TRANSIT_MOUNT: put it back, or, for an installation that is new, make it \
                  as docs/OPERATIONS.md says"
@@ -146,15 +160,36 @@ impl Transit {
         })
     }
 
+    /// Whether a version is there and decrypts.
+    async fn has(&self, version: u32) -> Result<bool, KekError> {
+        match self.described().await? {
+            Some(described) => Ok(described.versions()?.contains(&version)),
+            None => Ok(false),
+        }
+    }
+
+    /// A step of a removal up to `next`.
+    async fn cut(&self, step: &str, body: &impl Serialize, next: u32) -> Result<(), KekError> {
+        let answer = self.client.post(&["keys", &self.key, step], body).await?;
+        if answer.status == StatusCode::FORBIDDEN {
+            return Err(KekError::Unusable(format!(
+                "the token may not remove versions; whoever may sets min_decryption_version and min_encryption_version of \
+                 `{}` to {next}, and trims it to min_available_version {next}",
+                self.key
+            )));
+        }
+        answer.succeeded()
+    }
+
     fn version(&self, id: &KekId) -> Result<u32, KekError> {
         self.names.version(id).ok_or_else(|| KekError::Unknown(id.clone()))
     }
 
     /// What a refusal of `id` means: whether it is there at all tells.
     async fn refused(&self, id: &KekId, version: u32) -> KekError {
-        match self.versions().await {
-            Ok(Some(versions)) if versions.contains(&version) => KekError::Damaged,
-            Ok(_) => KekError::Unknown(id.clone()),
+        match self.has(version).await {
+            Ok(true) => KekError::Damaged,
+            Ok(false) => KekError::Unknown(id.clone()),
             Err(error) => error,
         }
     }
@@ -163,7 +198,7 @@ impl Transit {
 #[async_trait]
 impl KekProvider for Transit {
     async fn known(&self) -> Result<Vec<KekId>, KekError> {
-        let versions = self.existing().await?;
+        let versions = self.existing().await?.versions()?;
         Ok(versions.into_iter().map(|version| self.names.id(version)).collect())
     }
 
@@ -177,46 +212,37 @@ impl KekProvider for Transit {
             )));
         }
         answer.succeeded()?;
-        let newest = self.existing().await?.pop().ok_or(KekError::Unavailable)?;
+        let newest = self.existing().await?.versions()?.pop().ok_or(KekError::Unavailable)?;
         Ok(self.names.id(newest))
     }
 
     async fn destroy(&self, id: &KekId) -> Result<(), KekError> {
         let version = self.version(id)?;
-        let versions = self.existing().await?;
-        if !versions.contains(&version) {
+        let described = self.existing().await?;
+        let versions = described.versions()?;
+        let next = version.saturating_add(1);
+        if described.min_available_version >= next || versions.last().is_none_or(|newest| *newest < version) {
             return Ok(());
         }
-        // The engine cuts off the oldest ones, up to a version.
-        if versions.first() != Some(&version) {
+        if versions.last() == Some(&version) {
+            return Err(KekError::Unusable("its newest key can't be removed".to_owned()));
+        }
+        // The engine cuts off all up to a version. One that no longer decrypts is there until then: a removal that was
+        // broken off goes on here.
+        if versions.first().is_some_and(|oldest| *oldest < version) {
             return Err(KekError::Unusable(
                 "transit removes the oldest version first: remove those before it".to_owned(),
             ));
         }
-        let Some(&next) = versions.get(1) else {
-            return Err(KekError::Unusable("its only key can't be removed".to_owned()));
-        };
         let floor = Configure {
-            min_decryption_version: next,
-            min_encryption_version: next,
+            min_decryption_version: described.min_decryption_version.max(next),
+            min_encryption_version: described.min_encryption_version.max(next),
         };
+        self.cut("config", &floor, next).await?;
         let trim = Trim {
             min_available_version: next,
         };
-        for answer in [
-            self.client.post(&["keys", &self.key, "config"], &floor).await?,
-            self.client.post(&["keys", &self.key, "trim"], &trim).await?,
-        ] {
-            if answer.status == StatusCode::FORBIDDEN {
-                return Err(KekError::Unusable(format!(
-                    "the token may not remove versions; whoever may sets min_decryption_version and min_encryption_version \
-                     of `{}` to {next}, and trims it to min_available_version {next}",
-                    self.key
-                )));
-            }
-            answer.succeeded()?;
-        }
-        Ok(())
+        self.cut("trim", &trim, next).await
     }
 
     async fn wrap(&self, under: &KekId, key: &[u8]) -> Result<WrappedKey, KekError> {
@@ -225,17 +251,13 @@ impl KekProvider for Transit {
             return Err(KekError::Damaged);
         }
         // Asked each time, which is once for each account: the engine would make a key of that name where there is none.
-        if !self
-            .versions()
-            .await?
-            .is_some_and(|versions| versions.contains(&version))
-        {
+        if !self.has(version).await? {
             return Err(KekError::Unknown(under.clone()));
         }
         let encoded = Zeroizing::new(BASE64.encode(key));
         let request = Encrypt {
             plaintext: &encoded,
-            associated_data: &names::associated(under),
+            associated_data: &bound_to(under),
             key_version: version,
         };
         let answer = self.client.post(&["encrypt", &self.key], &request).await?;
@@ -244,7 +266,7 @@ impl KekProvider for Transit {
         }
         let Encrypted { ciphertext } = answer.data()?;
         // A key that was put in the place of this one begins anew.
-        if names::version_of(&ciphertext) != Some(version) {
+        if version_of(&ciphertext) != Some(version) {
             return Err(KekError::Unavailable);
         }
         Ok(WrappedKey {
@@ -257,12 +279,12 @@ impl KekProvider for Transit {
         let id = &wrapped.kek_id;
         let version = self.version(id)?;
         let ciphertext = std::str::from_utf8(&wrapped.wrapped).map_err(|_| KekError::Damaged)?;
-        if names::version_of(ciphertext) != Some(version) {
+        if version_of(ciphertext) != Some(version) {
             return Err(KekError::Damaged);
         }
         let request = Decrypt {
             ciphertext,
-            associated_data: &names::associated(id),
+            associated_data: &bound_to(id),
         };
         let answer = self.client.post(&["decrypt", &self.key], &request).await?;
         if answer.status == StatusCode::BAD_REQUEST || answer.status == StatusCode::NOT_FOUND {
@@ -275,6 +297,11 @@ impl KekProvider for Transit {
             _ => Err(KekError::Damaged),
         }
     }
+}
+
+/// In base64, as the API takes it.
+fn bound_to(id: &KekId) -> String {
+    BASE64.encode(&associated_data(id))
 }
 
 impl std::fmt::Debug for Transit {

@@ -97,7 +97,7 @@ async fn a_key_is_wrapped_and_unwrapped_as_the_documentation_says() {
     );
     assert_eq!(transit.unwrap(&wrapped).await.expect("unwraps").as_slice(), [7; 32]);
 
-    let bound = BASE64.encode(format!("sealgate/wrapped-key/v1/{}", known[1]).as_bytes());
+    let bound = bound_to(&known[1]);
     let encrypt = json!({"plaintext": BASE64.encode(&[7; 32]), "associated_data": bound, "key_version": 10});
     assert_eq!(sent(&server, "/v1/transit/encrypt/sealgate").await, [encrypt]);
     let decrypt = json!({"ciphertext": "vault:v10:abcdefgh", "associated_data": bound});
@@ -139,7 +139,7 @@ async fn what_is_another_versions_or_another_keys_is_never_sent() {
             "{text}"
         );
     }
-    let foreign = Names::new("transit", "another").id(2);
+    let foreign = TransitNames::new("transit", "another").id(2);
     assert_eq!(
         transit.unwrap(&wrapped(&foreign, "vault:v2:abcdefgh")).await,
         Err(KekError::Unknown(foreign.clone()))
@@ -182,9 +182,11 @@ async fn a_service_that_is_away_or_not_itself_is_unavailable_and_nothing_it_says
         assert_eq!(transit.make().await, Err(KekError::Unavailable), "{answer:?}");
         assert_eq!(transit.destroy(&id).await, Err(KekError::Unavailable), "{answer:?}");
     }
-    let gone = MockServer::start().await;
-    let options = options(&gone);
-    drop(gone);
+    // A mock that is dropped goes on listening, for others.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let url = format!("http://{}", gone.expect("a port")).parse().expect("a URL");
+    let other = MockServer::start().await;
+    let options = TransitOptions { url, ..options(&other) };
     let transit = Transit::new(options).expect("a client");
     assert_eq!(transit.known().await, Err(KekError::Unavailable));
 }
@@ -355,16 +357,32 @@ async fn the_oldest_version_is_cut_off_and_no_other() {
             Err(KekError::Unusable(_))
         ));
     }
-    assert_eq!(transit.destroy(&transit.names.id(1)).await, Ok(()), "gone already");
+    assert_eq!(transit.destroy(&transit.names.id(5)).await, Ok(()), "never there");
     assert!(sent(&server, "/v1/transit/keys/sealgate/trim").await.is_empty());
 
     assert_eq!(transit.destroy(&transit.names.id(2)).await, Ok(()));
-    let floor = json!({"min_decryption_version": 3, "min_encryption_version": 3});
-    assert_eq!(sent(&server, "/v1/transit/keys/sealgate/config").await, [floor]);
-    assert_eq!(
-        sent(&server, "/v1/transit/keys/sealgate/trim").await,
-        [json!({"min_available_version": 3})]
-    );
+    // Decrypts no more, as after a removal that was broken off before it was trimmed.
+    assert_eq!(transit.destroy(&transit.names.id(1)).await, Ok(()));
+    let floor = |version: u32| json!({"min_decryption_version": version, "min_encryption_version": version});
+    let config = sent(&server, "/v1/transit/keys/sealgate/config").await;
+    assert_eq!(config[0], floor(3));
+    assert_eq!(config[1], floor(2), "no lower than it is");
+    let trimmed = [json!({"min_available_version": 3}), json!({"min_available_version": 2})];
+    assert_eq!(sent(&server, "/v1/transit/keys/sealgate/trim").await, trimmed);
+}
+
+#[tokio::test]
+async fn what_is_trimmed_already_is_left_alone() {
+    let server = MockServer::start().await;
+    let trimmed = json!({"data": {
+        "type": "chacha20-poly1305", "derived": false, "keys": {"3": 1, "4": 1}, "min_decryption_version": 3,
+        "min_encryption_version": 3, "min_available_version": 3,
+    }});
+    let trimmed = ResponseTemplate::new(200).set_body_json(trimmed);
+    answers(&server, "GET", "/v1/transit/keys/sealgate", trimmed).await;
+    let transit = transit(&server);
+    assert_eq!(transit.destroy(&transit.names.id(2)).await, Ok(()));
+    assert_eq!(server.received_requests().await.expect("recorded").len(), 1);
 }
 
 #[tokio::test]

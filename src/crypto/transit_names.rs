@@ -1,39 +1,41 @@
-//! What a version of a transit key is called here, and what its ciphertext says of it.
+//! What a version of a key of Vault's or OpenBao's transit engine is called here, what its ciphertext says of it, and what
+//! a wrapped key is bound to: `docs/CRYPTO.md`, "Wrapped key".
 
 use sha2::{Digest as _, Sha256};
 
-use data_encoding::BASE64;
-
-use crate::domain::{clock::Timestamp, entropy::Entropy, ids::KekId};
+use crate::{
+    crypto::encoding::join,
+    domain::{clock::Timestamp, entropy::Entropy, ids::KekId},
+};
 
 /// Ids of the versions of one key: the version where other ids have their time, then what mount and name digest to. So
 /// they sort by version, and are the same in every process.
-pub(super) struct Names([u8; 32]);
+pub struct TransitNames([u8; 32]);
 
-impl Names {
-    pub(super) fn new(mount: &str, key: &str) -> Self {
-        let mut digest = Sha256::new();
-        digest.update(b"sealgate/transit-key/v1");
-        for part in [mount, key] {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part.as_bytes());
-        }
-        Self(digest.finalize().into())
+impl TransitNames {
+    /// Of the key `key` of the engine at `mount`.
+    #[must_use]
+    pub fn new(mount: &str, key: &str) -> Self {
+        let parts = join(&[b"sealgate/transit-key/v1", mount.as_bytes(), key.as_bytes()]);
+        Self(Sha256::digest(parts).into())
     }
 
-    pub(super) fn id(&self, version: u32) -> KekId {
+    /// What `version` is called.
+    #[must_use]
+    pub fn id(&self, version: u32) -> KekId {
         KekId::make(Timestamp::from_millis(version.into()), self)
     }
 
     /// Which version is called that; nothing where it is none of this key's.
-    pub(super) fn version(&self, id: &KekId) -> Option<u32> {
+    #[must_use]
+    pub fn version(&self, id: &KekId) -> Option<u32> {
         let version = u32::try_from(id.made_at()?.as_millis()).ok()?;
         (version > 0 && self.id(version) == *id).then_some(version)
     }
 }
 
 /// Nothing of it is random.
-impl Entropy for Names {
+impl Entropy for TransitNames {
     fn fill(&self, out: &mut [u8]) {
         for (byte, digest) in out.iter_mut().zip(self.0.iter().cycle()) {
             *byte = *digest;
@@ -41,13 +43,15 @@ impl Entropy for Names {
     }
 }
 
-/// What a ciphertext is bound to, in base64 as the API takes it.
-pub(super) fn associated(id: &KekId) -> String {
-    BASE64.encode(format!("sealgate/wrapped-key/v1/{id}").as_bytes())
+/// What a key is bound to that `id` wraps.
+#[must_use]
+pub fn associated_data(id: &KekId) -> Vec<u8> {
+    join(&[b"sealgate/wrapped-key/v1", id.as_str().as_bytes()])
 }
 
 /// The version in `vault:v<version>:…`; nothing where it is anything else.
-pub(super) fn version_of(ciphertext: &str) -> Option<u32> {
+#[must_use]
+pub fn version_of(ciphertext: &str) -> Option<u32> {
     let (version, rest) = ciphertext.strip_prefix("vault:v")?.split_once(':')?;
     let is_plain = !rest.is_empty() && !version.starts_with(['0', '+']);
     is_plain.then(|| version.parse().ok()).flatten()
@@ -56,19 +60,20 @@ pub(super) fn version_of(ciphertext: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::frozen::{Frozen, hex, list, text};
 
     #[test]
     fn an_id_is_of_one_version_of_one_key_and_tells_which() {
-        let names = Names::new("transit", "sealgate");
+        let names = TransitNames::new("transit", "sealgate");
         for version in [1, 2, 9, 10, 4_000_000_000] {
             let id = names.id(version);
             assert_eq!(names.version(&id), Some(version));
-            assert_eq!(id, Names::new("transit", "sealgate").id(version));
+            assert_eq!(id, TransitNames::new("transit", "sealgate").id(version));
             for other in [
-                Names::new("transit", "another"),
-                Names::new("another", "sealgate"),
+                TransitNames::new("transit", "another"),
+                TransitNames::new("another", "sealgate"),
                 // Not the same letters at another place.
-                Names::new("transits", "ealgate"),
+                TransitNames::new("transits", "ealgate"),
             ] {
                 assert_eq!(other.version(&id), None);
             }
@@ -78,16 +83,18 @@ mod tests {
         assert_eq!(names.version(&of_a_file), None);
     }
 
-    /// What is stored names it: it may never change.
     #[test]
-    fn frozen_vector() {
-        let names = Names::new("transit", "sealgate");
-        assert_eq!(names.id(1).as_str(), "kek_0000000005senei6fo37tn8m8s");
-        assert_eq!(names.id(300).as_str(), "kek_000000015hsenei6fo37tn8m8s");
-        assert_eq!(
-            associated(&names.id(1)),
-            "c2VhbGdhdGUvd3JhcHBlZC1rZXkvdjEva2VrXzAwMDAwMDAwMDVzZW5laTZmbzM3dG44bThz"
-        );
+    fn frozen_vectors() {
+        let frozen = Frozen::read().0;
+        let vectors = list(&frozen["transit_names"]);
+        assert!(!vectors.is_empty());
+        for vector in vectors {
+            let names = TransitNames::new(text(&vector["mount"]), text(&vector["key"]));
+            let version = vector["version"].as_u64().and_then(|version| version.try_into().ok());
+            let id = names.id(version.expect("a version"));
+            assert_eq!(id.as_str(), vector["kek_id"]);
+            assert_eq!(hex(&associated_data(&id)), vector["associated_data"]);
+        }
     }
 
     #[test]
