@@ -21,6 +21,7 @@ mod smtp;
 mod stores;
 mod waiting;
 
+mod at_rest;
 mod commands;
 mod dead_letters;
 mod delivery;

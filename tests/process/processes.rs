@@ -105,6 +105,11 @@ impl Process {
         Lines::of(printed)
     }
 
+    /// Its id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it logged so far.
     pub(crate) fn logged(&self) -> String {
         // A pipe would be waited for.
@@ -167,7 +172,7 @@ impl Lines {
     }
 
     /// The next line that `find` finds something in; `None` once the process has closed its output.
-    pub(crate) async fn find<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub(crate) async fn find<T>(&mut self, mut find: impl FnMut(&str) -> Option<T>) -> Option<T> {
         let search = async {
             loop {
                 let line = self.0.recv().await?;
@@ -179,6 +184,13 @@ impl Lines {
         timeout(START, search)
             .await
             .expect("the process neither serves nor ends")
+    }
+}
+
+impl Lines {
+    /// What it printed so far and nobody asked for yet.
+    pub(crate) fn printed(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 }
 

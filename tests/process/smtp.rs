@@ -1,4 +1,5 @@
-//! A mail server of the tests: it takes mails, refuses every address for good, or says nothing, as it is told.
+//! A mail server of the tests: it takes mails, refuses every address for good or for now, repeating it as some servers do,
+//! or says nothing, as it is told.
 
 use std::sync::{
     Arc, Mutex,
@@ -29,6 +30,7 @@ struct State {
 const REFUSES: u8 = 0;
 const ACCEPTS: u8 = 1;
 const HANGS: u8 = 2;
+const REFUSES_FOR_NOW: u8 = 3;
 
 impl MailServer {
     /// One that refuses.
@@ -50,6 +52,16 @@ impl MailServer {
     /// From now on it takes every mail.
     pub(crate) fn accept(&self) {
         self.state.does.store(ACCEPTS, Ordering::SeqCst);
+    }
+
+    /// From now on it refuses every address for good.
+    pub(crate) fn refuse(&self) {
+        self.state.does.store(REFUSES, Ordering::SeqCst);
+    }
+
+    /// From now on it refuses every address, and may take it later.
+    pub(crate) fn refuse_for_now(&self) {
+        self.state.does.store(REFUSES_FOR_NOW, Ordering::SeqCst);
     }
 
     /// From now on it does not answer whoever names an address.
@@ -80,13 +92,15 @@ async fn converse(stream: TcpStream, state: Arc<State>) -> Option<()> {
     write.write_all(b"220 mail.test\r\n").await.ok()?;
     loop {
         let line = lines.next_line().await.ok()??;
-        let answer: &[u8] = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
+        let repeated = |text: &str| format!("{text} {}\r\n", line.get(8..).unwrap_or_default()).into_bytes();
+        let answer: Vec<u8> = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
             "RCPT" => {
                 state.asked.fetch_add(1, Ordering::SeqCst);
                 match state.does.load(Ordering::SeqCst) {
-                    REFUSES => b"550 5.1.1 nobody here\r\n",
+                    REFUSES => repeated("550 5.1.1 nobody here:"),
+                    REFUSES_FOR_NOW => repeated("451 4.3.0 not now:"),
                     HANGS => std::future::pending().await,
-                    _ => b"250 ok\r\n",
+                    _ => b"250 ok\r\n".into(),
                 }
             }
             "DATA" => {
@@ -101,14 +115,14 @@ async fn converse(stream: TcpStream, state: Arc<State>) -> Option<()> {
                     mail.push('\n');
                 }
                 state.taken.lock().expect("whole").push(mail);
-                b"250 taken\r\n"
+                b"250 taken\r\n".into()
             }
             "QUIT" => {
                 write.write_all(b"221 bye\r\n").await.ok()?;
                 return Some(());
             }
-            _ => b"250 ok\r\n",
+            _ => b"250 ok\r\n".into(),
         };
-        write.write_all(answer).await.ok()?;
+        write.write_all(&answer).await.ok()?;
     }
 }

@@ -11,14 +11,16 @@ use sealgate::domain::limits::{Limit, Quota, Quotas};
 /// What a row may say of its requirement, in the order of the summary.
 const STATUSES: [&str; 5] = ["met", "part", "open", "operator", "n/a"];
 /// Documents whose references must be live.
-const DOCUMENTS: [&str; 4] = [
+const DOCUMENTS: [&str; 6] = [
     "docs/ASVS.md",
     "docs/THREAT-MODEL.md",
     "docs/CONTROLS.md",
+    "docs/COMPLIANCE.md",
+    "docs/PRIVACY.md",
     "SECURITY.md",
 ];
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|_| panic!("{path} is there"))
 }
 
@@ -28,12 +30,12 @@ fn open(path: &str) -> Option<String> {
 }
 
 /// The texts between backticks of a line.
-fn quoted(line: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn quoted(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
 /// Whether a quoted text means a place in the repository: not a route, a setting, a command or a word.
-fn is_reference(text: &str) -> bool {
+pub(crate) fn is_reference(text: &str) -> bool {
     let is_path = |c: char| c.is_ascii_alphanumeric() || "/._-:#".contains(c);
     let path = text.split("::").next().unwrap_or_default();
     let path = path.split('#').next().unwrap_or_default();

@@ -1,17 +1,23 @@
 //! The rules that no single module can keep by itself.
 //!
 //! - [`vectors`]: the primitives, called as the crypto layer calls them, against published vectors.
+//! - [`compliance`]: what is said of the rules of others, and the settings that pages name.
 //! - [`evidence`]: what the documents on security refer to.
 //! - [`openapi`]: the document in the repository, and pages that name its routes.
 //! - [`audit`]: the events that are noted, and the page that explains them.
+//! - [`fuzzing`]: the fuzz targets, over their corpus.
 //! - [`layers`]: which way `use crate::` may point, and who may import which crate.
 //! - [`printing`]: what can be seen of a person in what is stored and printed. What must not even compile is in
 //!   `leaks/`, a package of its own.
+//! - [`sealed_damage`]: whatever is made of a sealed field, it opens as itself or not at all.
 
 mod audit;
+mod compliance;
 mod evidence;
+mod fuzzing;
 mod layers;
 mod openapi;
 mod printing;
+mod sealed_damage;
 mod source;
 mod vectors;
