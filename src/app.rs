@@ -6,6 +6,7 @@
 mod adapters;
 
 pub(crate) use self::adapters::examine_indexes;
+pub use self::adapters::open_legacy;
 
 use std::{
     path::{Path, PathBuf},

@@ -64,6 +64,9 @@ enum Command {
     /// Administrators
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
+    /// Accounts from elsewhere
+    #[command(subcommand)]
+    Import(commands::import::ImportCommand),
     /// The key file, and the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -132,6 +135,7 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Migrate { dry_run } => block_on(commands::migrate::run(&config, *dry_run))?,
         Command::Audit(command) => return block_on(commands::audit::run(&config, command)),
         Command::Admin(command) => block_on(commands::admin::run(&config, command))?,
+        Command::Import(command) => return block_on(commands::import::run(&config, command)),
         Command::Keys(KeysCommand::New { if_missing }) => return commands::keys::make_file(&config, *if_missing),
         Command::Keys(command) => block_on(commands::keys::run(&config, command))?,
     }

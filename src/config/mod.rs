@@ -55,6 +55,8 @@ pub struct Config {
     pub logs: logs::LogsConfig,
     /// The audit.
     pub audit: audit::AuditConfig,
+    /// For the import of the old database.
+    pub legacy: legacy::LegacyConfig,
     /// What was read and is not used, said once at start.
     pub notices: Vec<String>,
 }
@@ -86,6 +88,7 @@ impl Config {
                 "Give metrics a port of their own",
             );
         }
+        let legacy = legacy::LegacyConfig::read(&mut reader);
         let notices = legacy::notices(source);
         let problems = reader.into_problems();
         if !problems.is_empty() {
@@ -105,6 +108,7 @@ impl Config {
             worker,
             logs,
             audit,
+            legacy,
             notices,
         })
     }

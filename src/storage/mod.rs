@@ -27,6 +27,7 @@ pub mod idempotency;
 pub mod keyring;
 pub mod known_devices;
 pub mod leases;
+pub mod legacy;
 pub mod limits;
 pub mod memory;
 pub mod outbox;

@@ -29,6 +29,8 @@ mod edge;
 mod email_filter;
 mod faults;
 mod health;
+mod import;
+mod import_lines;
 mod keys;
 mod logging;
 mod operator;

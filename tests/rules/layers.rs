@@ -150,6 +150,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
             "aes_kw",
             "argon2",
             "aws_lc_rs",
+            "bcrypt",
             "getrandom",
             "hkdf",
             "hmac",
