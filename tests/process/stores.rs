@@ -150,7 +150,11 @@ impl OldDatabase {
         names.sort();
         for name in names {
             let collection = self.database.collection::<bson::Document>(&name);
-            let found = collection.find(bson::doc! {}).sort(bson::doc! { "_id": 1 }).await.expect("found");
+            let found = collection
+                .find(bson::doc! {})
+                .sort(bson::doc! { "_id": 1 })
+                .await
+                .expect("found");
             all.extend(found.try_collect::<Vec<_>>().await.expect("read"));
         }
         all
