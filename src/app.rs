@@ -7,6 +7,7 @@ mod adapters;
 mod keks;
 
 pub(crate) use self::adapters::examine_indexes;
+pub use self::adapters::open_legacy;
 pub use self::keks::make_key_file;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

@@ -81,6 +81,9 @@ enum Command {
     /// Administrators
     #[command(subcommand)]
     Admin(commands::admin::AdminCommand),
+    /// Accounts from elsewhere
+    #[command(subcommand)]
+    Import(commands::import::ImportCommand),
     /// The key file, and the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -153,6 +156,7 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Erasures(command) => return block_on(commands::erasures::run(&config, command)),
         Command::Receipt(command) => block_on(commands::receipt::run(&config, command))?,
         Command::Admin(command) => block_on(commands::admin::run(&config, command))?,
+        Command::Import(command) => return block_on(commands::import::run(&config, command)),
         Command::Keys(KeysCommand::New { print: true, .. }) => return commands::keys::print_line(),
         Command::Keys(KeysCommand::New { if_missing, .. }) => return commands::keys::make_file(&config, *if_missing),
         Command::Keys(command) => block_on(commands::keys::run(&config, command))?,

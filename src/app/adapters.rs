@@ -20,6 +20,7 @@ use crate::{
         erasures::{Erasures, FileErasures},
         idempotency::Idempotency,
         leases::Leases,
+        legacy::LegacyAccounts,
         limits::Limits,
         memory::{
             AlwaysMaybe, FreeLeases, MemoryIdempotency, MemoryLimits, MemoryThrottle, SharedLimits, SharedThrottle,
@@ -233,4 +234,9 @@ fn mongo_options(config: &Config, mongo: &MongoConfig) -> MongoOptions {
             config.user_types.order.clone(),
         )
     }
+}
+
+/// Opens the database of the Python service that Sealgate succeeds, to be read.
+pub async fn open_legacy(url: &Private, database: &str) -> Result<Arc<dyn LegacyAccounts>, StoreError> {
+    mongo::open_legacy(url, database).await
 }

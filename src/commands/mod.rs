@@ -5,6 +5,7 @@ pub(crate) mod admin;
 pub(crate) mod audit;
 pub(crate) mod erasures;
 pub(crate) mod filter;
+pub(crate) mod import;
 mod key_status;
 pub(crate) mod keys;
 pub(crate) mod migrate;

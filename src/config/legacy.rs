@@ -1,6 +1,31 @@
-//! Variables of the services that Sealgate succeeds: said once at start when they are met and not used.
+//! Variables of the services that Sealgate succeeds: read by the import of their database alone, and otherwise said once
+//! at start when they are met and not used.
 
-use crate::config::source::Source;
+use crate::{
+    config::source::{Reader, Source},
+    domain::private::Private,
+};
+
+/// What the import of the old database needs.
+#[derive(Debug)]
+pub struct LegacyConfig {
+    /// Where it is, unless the command says so.
+    pub mongo_url: Option<Private>,
+    /// Under which its fields are sealed.
+    pub encryption_key: Option<Private>,
+    /// Of its search hashes.
+    pub email_salt: Option<Private>,
+}
+
+impl LegacyConfig {
+    pub(in crate::config) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            mongo_url: reader.secret("LEGACY_MONGO_URL"),
+            encryption_key: reader.secret("ENCRYPTION_KEY"),
+            email_salt: reader.secret("EMAIL_SALT"),
+        }
+    }
+}
 
 const IMPORT_ONLY: &[&str] = &["ENCRYPTION_KEY", "EMAIL_SALT"];
 const REPLACED: &[(&str, &str)] = &[

@@ -59,6 +59,8 @@ pub struct Config {
     pub audit: audit::AuditConfig,
     /// Where erasures are written down.
     pub erasures: erasures::ErasuresConfig,
+    /// For the import of the old database.
+    pub legacy: legacy::LegacyConfig,
     /// What was read and is not used, said once at start.
     pub notices: Vec<String>,
 }
@@ -88,6 +90,7 @@ impl Config {
             let says = "is the same as HTTP_ADDR";
             reader.report("METRICS_ADDR", says, "Give metrics a port of their own");
         }
+        let legacy = legacy::LegacyConfig::read(&mut reader);
         let notices = legacy::notices(source);
         let problems = reader.into_problems();
         if !problems.is_empty() {
@@ -108,6 +111,7 @@ impl Config {
             logs,
             audit,
             erasures,
+            legacy,
             notices,
         })
     }

@@ -128,6 +128,9 @@ pub const VARIABLES: &[&str] = &[
     "AUDIT_COLLECTOR_URL",
     "AUDIT_COLLECTOR_ACCOUNT",
     "AUDIT_COLLECTOR_TOKEN",
+    "LEGACY_MONGO_URL",
+    "ENCRYPTION_KEY",
+    "EMAIL_SALT",
 ];
 
 /// Names and values, from wherever they came.

@@ -35,6 +35,11 @@ impl Frozen {
     }
 }
 
+/// `tests/vectors/legacy.json`: what the Python services left behind.
+pub(in crate::crypto) fn legacy() -> Value {
+    serde_json::from_str(include_str!("../../tests/vectors/legacy.json")).expect("JSON")
+}
+
 pub(in crate::crypto) fn text(value: &Value) -> &str {
     value.as_str().expect("text")
 }

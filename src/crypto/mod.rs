@@ -18,8 +18,10 @@ pub mod device_token;
 pub mod digest;
 pub mod encoding;
 pub mod erasure_mac;
+pub mod fernet;
 pub mod field;
 pub mod filter_item;
+pub mod foreign_hash;
 #[cfg(test)]
 mod frozen;
 mod hash_memory;

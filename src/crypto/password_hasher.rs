@@ -19,9 +19,10 @@ use tokio::sync::Semaphore;
 
 use crate::{
     crypto::{
-        argon2id::{decoy, hash, verify},
+        argon2id::{self, decoy, hash},
+        foreign_hash::{ForeignHash, ForeignHashError},
         hash_memory::HashMemory,
-        keyring::{MissingKey, SharedKeyring},
+        keyring::{Keyring, MissingKey, SharedKeyring},
     },
     domain::password::Password,
 };
@@ -101,6 +102,22 @@ pub enum HashError {
     /// The parameters or a stored hash are unusable.
     #[error("a password hash can't be made or read")]
     Unusable,
+}
+
+/// Checks one of ours, or one that was imported: that is always outdated.
+fn verify(
+    password: &[u8],
+    stored: &PasswordHash,
+    keyring: &Keyring,
+    cost: HashCost,
+    memory: &HashMemory,
+) -> Result<Check, HashError> {
+    match ForeignHash::parse(stored.as_str()) {
+        Ok(foreign) if foreign.is_of(password, memory)? => Ok(Check::Match { is_outdated: true }),
+        Ok(_) => Ok(Check::Mismatch),
+        Err(ForeignHashError::Peppered) => argon2id::verify(password, stored, keyring, cost, memory),
+        Err(_) => Err(HashError::Unusable),
+    }
 }
 
 /// How long a client that met [`HashError::Busy`] should wait.

@@ -19,7 +19,7 @@ use crate::domain::{
 pub enum AuditEvent {
     /// Somebody registered.
     RegistrationCreated,
-    /// A link was confirmed and the account made.
+    /// A link was confirmed and the account made; or that of an imported account.
     AccountConfirmed,
     /// A sign-in succeeded.
     SignedIn,
@@ -69,6 +69,8 @@ pub enum AuditEvent {
     AccountErased,
     /// An administrator's account was made from the command line.
     AdminMade,
+    /// An account was taken over from elsewhere.
+    AccountImported,
     /// Somebody filled in a field that people don't see.
     RobotSuspected,
     /// A refresh token was exchanged for the next pair.

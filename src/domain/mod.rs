@@ -20,6 +20,7 @@ pub mod device;
 pub mod email;
 pub mod entropy;
 pub mod ids;
+pub mod import;
 pub mod limits;
 pub mod message;
 pub mod network;

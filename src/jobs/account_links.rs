@@ -1,4 +1,4 @@
-//! Mails to an account that carry a link: a new password, another address.
+//! Mails to an account that carry a link: a new password, another address, the address of one that was imported.
 //!
 //! As with a registration's, the link is made at the first try: its digest goes into the challenge and the sealed
 //! token into the message, in one write, and every further try sends the same.
@@ -95,6 +95,36 @@ pub async fn reset_password(
     };
     let letter = Letter {
         template: "mail_password_reset",
+        id: message_id.clone(),
+        to: person.email,
+        made_at: taken.entry.made_at,
+    };
+    let outcome = deliverer.send(&key.user_type, letter, &values).await;
+    deliverer
+        .settle(&*deliverer.core.stores.accounts, key, message_id, outcome)
+        .await
+}
+
+/// The link that confirms the address an imported account came with.
+pub async fn confirm_address(
+    deliverer: &Deliverer,
+    key: &Ref<AccountId>,
+    message_id: &MessageId,
+) -> Result<(), Failure> {
+    let keys = deliverer.core.vault.open(key).await?;
+    let purpose = Purpose::ConfirmAddress;
+    let Some(taken) = take(deliverer, key, message_id, purpose, &keys).await? else {
+        return Ok(());
+    };
+    let person = taken.sealed.open(&keys)?;
+    let values = context! {
+        name => greeting(person.first_name.expose()),
+        verification_url => url(deliverer, key, "verify", &taken.link),
+        requested_at => in_words(taken.entry.made_at),
+        expires_in_hours => (purpose.lifetime().as_secs() / 3600).to_string(),
+    };
+    let letter = Letter {
+        template: "mail_email_verify",
         id: message_id.clone(),
         to: person.email,
         made_at: taken.entry.made_at,

@@ -111,6 +111,7 @@ impl Deliverer {
                 return notices::run(self, &key, id, template).await;
             }
             return match entry.kind {
+                MessageKind::ConfirmAddress => account_links::confirm_address(self, &key, id).await,
                 MessageKind::ResetPassword => account_links::reset_password(self, &key, id).await,
                 MessageKind::ChangeAddress => account_links::change_address(self, &key, id).await,
                 MessageKind::PhoneCode => phone_code::run(self, &key, id).await,

@@ -2,7 +2,10 @@
 //! write to.
 
 use crate::{
-    crypto::blind_index::{BlindIndexer, Candidate},
+    crypto::{
+        blind_index::{BlindIndexer, Candidate},
+        record_mac::Security,
+    },
     domain::{
         account::AccountStatus,
         audit::{AuditEvent, Outcome},
@@ -46,7 +49,10 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
     let concerned = match kind {
         _ if email_filter::is_surely_unknown(core, &key.user_type, &candidates)? => None,
         MessageKind::ResendConfirmation => resend(deliverer, key, &candidates, now).await?,
-        MessageKind::ForgottenPassword => forgotten(deliverer, key, &candidates, now).await?,
+        MessageKind::ForgottenPassword => {
+            let purpose = Purpose::ResetPassword;
+            challenge(deliverer, key, &candidates, now, purpose, MessageKind::ResetPassword).await?
+        }
         _ => None,
     };
     if let Some(account_id) = concerned {
@@ -66,7 +72,8 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
     Ok(())
 }
 
-/// The newest registration that waits gets its mail again; the link mailed before stops working.
+/// The newest registration that waits gets its mail again; the link mailed before stops working. So does an imported
+/// account whose address nobody confirmed.
 async fn resend(
     deliverer: &Deliverer,
     key: &Ref<MessageId>,
@@ -75,7 +82,10 @@ async fn resend(
 ) -> Result<Option<AccountId>, Failure> {
     let registrations = &deliverer.core.stores.registrations;
     let waiting = registrations.find_by_email(&key.user_type, candidates, now).await?;
-    let Some(newest) = waiting.first() else { return Ok(None) };
+    let Some(newest) = waiting.first() else {
+        let purpose = Purpose::ConfirmAddress;
+        return challenge(deliverer, key, candidates, now, purpose, MessageKind::ConfirmAddress).await;
+    };
     let registration = Ref::new(&key.user_type, newest.id.clone());
     change(
         &**registrations,
@@ -91,23 +101,24 @@ async fn resend(
     Ok(Some(registration.id))
 }
 
-/// The account that is in use gets a challenge and the mail with its link, in one write.
-async fn forgotten(
+/// The account that is in use gets a challenge and the mail with its link, in one write. Nobody confirms an address twice.
+async fn challenge(
     deliverer: &Deliverer,
     key: &Ref<MessageId>,
     candidates: &[Candidate],
     now: Timestamp,
+    purpose: Purpose,
+    kind: MessageKind,
 ) -> Result<Option<AccountId>, Failure> {
     let core = &deliverer.core;
     let Some(found) = core.stores.accounts.find_by_email(&key.user_type, candidates).await? else {
         return Ok(None);
     };
     let account = Ref::new(&key.user_type, found.id);
-    let is_active = |(_, security): &(AccountRecord, _)| -> bool {
-        let security: &crate::crypto::record_mac::Security = security;
-        security.status == AccountStatus::Active
+    let wants = |(_, security): &(AccountRecord, Security)| {
+        security.status == AccountStatus::Active && !(purpose == Purpose::ConfirmAddress && security.is_email_verified)
     };
-    if !find_verified(core, &account).await?.as_ref().is_some_and(is_active) {
+    if !find_verified(core, &account).await?.as_ref().is_some_and(wants) {
         return Ok(None);
     }
     let challenge_id = ChallengeId::make(now, &*core.entropy);
@@ -115,10 +126,8 @@ async fn forgotten(
         if account.sealed.is_none() {
             return Change::Leave(());
         }
-        account.challenge(Purpose::ResetPassword, challenge_id.clone(), now);
-        account
-            .outbox
-            .replace(&key.id, OutboxEntry::new(MessageKind::ResetPassword, now));
+        account.challenge(purpose, challenge_id.clone(), now);
+        account.outbox.replace(&key.id, OutboxEntry::new(kind, now));
         Change::Store(())
     })
     .await?;

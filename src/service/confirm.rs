@@ -21,7 +21,7 @@ use crate::{
         token::{LinkToken, TokenDigest},
         user_type::UserType,
     },
-    service::{change_address::confirm_change, core::Core, email_filter, failure::Failure},
+    service::{change_address::confirm_change, confirm_own::confirm_own, core::Core, email_filter, failure::Failure},
     storage::{
         Change, Inserted, Ref, Unique,
         accounts::{AccountRecord, NewAccount},
@@ -51,7 +51,7 @@ pub enum ConfirmError {
     Failure(#[from] Failure),
 }
 
-/// Confirms the registration, or the change of address, that `token` belongs to.
+/// Confirms the registration, the imported account, or the change of address, that `token` belongs to.
 pub async fn confirm(core: &Core, user_type: &UserType, token: &str) -> Result<Confirmed, ConfirmError> {
     let confirmed = follow(core, user_type, token).await;
     if matches!(confirmed, Err(ConfirmError::LinkInvalid)) {
@@ -67,7 +67,10 @@ async fn follow(core: &Core, user_type: &UserType, token: &str) -> Result<Confir
     let digest = link_digest(user_type, Purpose::ConfirmAddress, &token);
     match use_link(core, &key, &digest).await? {
         Some(registration) => make_account(core, registration).await?.ok_or(ConfirmError::LinkInvalid),
-        None => confirm_change(core, user_type, &token).await,
+        None => match confirm_own(core, &key, &digest).await? {
+            Some(confirmed) => Ok(confirmed),
+            None => confirm_change(core, user_type, &token).await,
+        },
     }
 }
 

@@ -116,6 +116,8 @@ async fn follow(
             .ok_or(ResetError::LinkInvalid)?;
         let signed = sign(core, &key, &security, |next| {
             next.password_hash = Some(password_hash.clone());
+            // The link went to the address: an imported one is confirmed by it.
+            next.is_email_verified = true;
             next.epoch += 1;
             next.kept_session = None;
         })?;

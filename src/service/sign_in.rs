@@ -61,7 +61,7 @@ pub enum SignInError {
         /// When one more may come.
         retry_after: Duration,
     },
-    /// The password is right, and the registration waits for its link.
+    /// The password is right, and the registration, or an imported account, waits for its link.
     #[error("the address is not confirmed yet")]
     EmailNotVerified,
     /// Not the caller's doing.
@@ -108,6 +108,10 @@ pub async fn sign_in(core: &Core, user_type: &UserType, attempt: SignIn) -> Resu
         }
         Check::Match { is_outdated } => {
             charged.succeeded(core).await;
+            if !security.is_email_verified {
+                refused(core, user_type, Some(&key.id)).await;
+                return Err(SignInError::EmailNotVerified);
+            }
             if is_outdated {
                 rehash(core, &key, &security, password).await?;
             }

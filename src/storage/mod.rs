@@ -29,6 +29,7 @@ pub mod key_jobs;
 pub mod keyring;
 pub mod known_devices;
 pub mod leases;
+pub mod legacy;
 pub mod limits;
 pub mod memory;
 pub mod outbox;

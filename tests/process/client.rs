@@ -128,7 +128,11 @@ impl Client {
     }
 
     pub(crate) async fn try_login(&self, user_type: &str, email: &str) -> Answer {
-        let form = [("username", email), ("password", PASSWORD)];
+        self.try_login_with(user_type, email, PASSWORD).await
+    }
+
+    pub(crate) async fn try_login_with(&self, user_type: &str, email: &str, password: &str) -> Answer {
+        let form = [("username", email), ("password", password)];
         let request = self.http.post(format!("{}/{user_type}/login", self.base)).form(&form);
         Self::send(request).await.expect("an answer")
     }
@@ -151,6 +155,15 @@ impl Client {
         let request = self
             .http
             .post(format!("{}/{user_type}/logout", self.base))
+            .bearer_auth(access);
+        Self::send(request).await.expect("an answer")
+    }
+
+    pub(crate) async fn delete(&self, user_type: &str, access: &str, password: &str) -> Answer {
+        let request = self
+            .http
+            .delete(format!("{}/{user_type}/delete", self.base))
+            .json(&json!({ "password": password }))
             .bearer_auth(access);
         Self::send(request).await.expect("an answer")
     }

@@ -31,6 +31,8 @@ mod email_filter;
 mod erasures;
 mod faults;
 mod health;
+mod import;
+mod import_lines;
 mod keks;
 mod keys;
 mod logging;

@@ -57,6 +57,21 @@ impl SharedStores {
         (proxy, url.into())
     }
 
+    /// The stores, opened as another process would.
+    pub(crate) async fn open(&self) -> sealgate::storage::Stores {
+        let user_types = sealgate::domain::user_type::parse_user_types("User1,User2").expect("valid");
+        let url = sealgate::domain::private::Private::new(server("TEST_MONGO_URL"));
+        let options = sealgate::storage::mongo::MongoOptions {
+            database: self.name.clone(),
+            keys_database: format!("{}_keys", self.name),
+            ..sealgate::storage::mongo::MongoOptions::new(url, user_types)
+        };
+        sealgate::storage::mongo::open(&options)
+            .await
+            .expect("MongoDB opens")
+            .stores()
+    }
+
     /// The database of the records, as somebody else's client sees it.
     pub(crate) async fn mongo(&self) -> mongodb::Database {
         let client = mongodb::Client::with_uri_str(server("TEST_MONGO_URL")).await;
@@ -92,6 +107,63 @@ impl SharedStores {
 fn server(variable: &str) -> String {
     std::env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} must name a server to test against: run scripts/test, which starts one"))
+}
+
+/// The database of the Python service, with what `tests/vectors/legacy.json` says, under a name of its own on the test
+/// server.
+#[derive(Debug)]
+pub(crate) struct OldDatabase {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    database: mongodb::Database,
+}
+
+impl OldDatabase {
+    /// With these collections of `vectors`.
+    pub(crate) async fn of(vectors: &serde_json::Value, collections: &[&str]) -> Self {
+        let unique = data_encoding::HEXLOWER.encode(&make_bytes::<8>(&SystemEntropy));
+        let (name, url) = (format!("test_old_{unique}"), server("TEST_MONGO_URL"));
+        let client = mongodb::Client::with_uri_str(&url).await.expect("a client");
+        let database = client.database(&name);
+        for collection in collections {
+            let documents = vectors["databases"][collection].as_array().expect("a list").iter();
+            let documents = documents.map(|document| {
+                let mut document = bson::serialize_to_document(document).expect("a document");
+                let id = document.get_str("_id").expect("hex");
+                let id = bson::oid::ObjectId::parse_str(id).expect("an id");
+                document.insert("_id", id);
+                document
+            });
+            // Not in the order in which they were made.
+            let documents: Vec<_> = documents.rev().collect();
+            let collection = database.collection::<bson::Document>(collection);
+            collection.insert_many(documents).await.expect("stored");
+        }
+        Self { name, url, database }
+    }
+
+    /// All that is in it, to see that nothing changes.
+    pub(crate) async fn documents(&self) -> Vec<bson::Document> {
+        use futures_util::TryStreamExt as _;
+        let mut all = Vec::new();
+        let mut names = self.database.list_collection_names().await.expect("names");
+        names.sort();
+        for name in names {
+            let collection = self.database.collection::<bson::Document>(&name);
+            let found = collection
+                .find(bson::doc! {})
+                .sort(bson::doc! { "_id": 1 })
+                .await
+                .expect("found");
+            all.extend(found.try_collect::<Vec<_>>().await.expect("read"));
+        }
+        all
+    }
+
+    /// To be called at the end.
+    pub(crate) async fn remove(&self) {
+        self.database.drop().await.expect("drops");
+    }
 }
 
 /// A Redis of this test alone, which keeps nothing.

@@ -160,6 +160,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
             "aes_kw",
             "argon2",
             "aws_lc_rs",
+            "bcrypt",
             "getrandom",
             "hkdf",
             "hmac",

@@ -31,13 +31,14 @@ mod heartbeats;
 mod indexes;
 mod key_jobs;
 mod keyring;
+mod legacy;
 mod registrations;
 mod requests;
 mod sessions;
 mod text_counts;
 mod turns;
 
-pub use self::indexes::IndexFinding;
+pub use self::{indexes::IndexFinding, legacy::open_legacy};
 
 use std::{sync::Arc, time::Duration};
 
