@@ -36,14 +36,15 @@ pub struct Read {
     pub notes: Vec<FieldNote>,
 }
 
-/// Whether the keys are those of the service, as far as these records show: any field opens, and any address has its
-/// search hash.
+/// Whether the keys are those of the service, as far as these records show: most fields open, for a few may be damaged or
+/// sealed under an older key, and some address has its search hash.
 pub fn check_keys(keys: &LegacyKeys, records: &[LegacyRecord]) -> Result<(), &'static str> {
-    let fields = |record: &LegacyRecord| {
-        let fields = [&record.email, &record.first_name, &record.last_name, &record.phone];
-        fields.into_iter().flatten().any(|sealed| keys.open(sealed).is_ok())
-    };
-    if !records.iter().any(fields) {
+    let fields = records
+        .iter()
+        .flat_map(|record| [&record.email, &record.first_name, &record.last_name, &record.phone])
+        .flatten();
+    let (opened, closed): (Vec<_>, Vec<_>) = fields.partition(|sealed| keys.open(sealed).is_ok());
+    if opened.len() <= closed.len() {
         return Err("ENCRYPTION_KEY is not the key under which the records are sealed");
     }
     if !records.iter().any(|record| has_own_address(keys, record)) {
@@ -238,6 +239,8 @@ mod tests {
         let unsalted = keys(fixture["encryption_key"].as_str().expect("text"), "fleur de sel");
         let refused = check_keys(&unsalted, &records[..1]).expect_err("another salt");
         assert!(refused.starts_with("EMAIL_SALT"), "{refused}");
+        let refused = check_keys(&other, &records).expect_err("another key, under which one field is sealed");
+        assert!(refused.starts_with("ENCRYPTION_KEY"), "{refused}");
         // A damaged record among sound ones says nothing against the keys.
         let damaged = LegacyRecord::default();
         assert_eq!(check_keys(&own_keys(&fixture), &[damaged, records[0].clone()]), Ok(()));
