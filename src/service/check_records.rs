@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use tokio::sync::Mutex;
+
 use crate::{
     crypto::{data_key::DataKeys, field::Field, kek::KekError, record_mac::RecordMac, sealed::Sealed},
     domain::{
@@ -117,7 +119,7 @@ pub async fn check_records(core: &Core, listener: &mut dyn Listener) -> Result<(
 }
 
 async fn check_sessions(core: &Core, user_type: &UserType, listener: &mut dyn Listener) -> Result<(), CheckError> {
-    let kept = tokio::sync::Mutex::new(HashMap::new());
+    let kept: Mutex<HashMap<AccountId, Result<DataKeys, Wrong>>> = Mutex::default();
     let session = async |record: &SessionRecord| check_session(core, record, &mut *kept.lock().await).await;
     walk(&*core.stores.sessions, user_type, listener, session).await
 }

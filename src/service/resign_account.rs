@@ -43,6 +43,7 @@ pub enum ResignError {
 }
 
 /// What an operator vouches for: what the record says, as far as it decides who may do what. No content.
+#[expect(clippy::struct_excessive_bools, reason = "a list of facts, for an operator's eyes")]
 #[derive(Debug)]
 pub struct Claims {
     /// Whether the account may be used.

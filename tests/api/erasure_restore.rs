@@ -1,6 +1,6 @@
 //! Erased people and back-ups: what a dump opens, and what the journal does after a restore.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use sealgate::{
     app::Foundation,
@@ -48,10 +48,20 @@ async fn erase(app: &TestApp, person: &Person, pair: &Pair) -> String {
         .member("receipt")
 }
 
-/// The journal's lines, as they stand there.
+/// The journal's lines, one of each: a worker that comes between an erasure's tombstone and its end writes it too.
 fn journal(setup: &Setup) -> Vec<String> {
-    let text = fs::read_to_string(setup.folder().join("erasures.jsonl")).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    lines_of(&setup.folder().join("erasures.jsonl"))
+}
+
+fn lines_of(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines().map(str::to_owned) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 /// What `sealgate erasures apply` does with the installation's own journal.
@@ -251,9 +261,10 @@ async fn while_the_journal_cannot_be_written_nobody_is_erased(stores: &StoreSet)
 
     fs::create_dir(path.parent().expect("a folder")).expect("made");
     erase(&app, &person, &pair).await;
-    let text = fs::read_to_string(&path).expect("written");
-    assert_eq!(text.lines().count(), 1);
-    assert!(text.contains(&id));
+    let [line] = &lines_of(&path)[..] else {
+        panic!("one account");
+    };
+    assert!(line.contains(&id));
     app.shut_down().await;
 }
 
