@@ -8,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::Instant,
 };
 
 use anyhow::Context as _;
@@ -29,6 +28,7 @@ use sealgate::{
     storage::{Unique, legacy::LegacyAccounts},
 };
 use serde_json::json;
+use tokio::time::Instant;
 
 /// Records that the keys are tried on.
 const SAMPLE: usize = 10;

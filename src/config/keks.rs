@@ -27,7 +27,7 @@ pub enum KekSource {
     /// `KEK`.
     Environment(Arc<LocalKeks>),
     /// A transit engine.
-    Transit(TransitConfig),
+    Transit(Box<TransitConfig>),
 }
 
 impl fmt::Display for KekSource {
@@ -97,7 +97,7 @@ impl KeksConfig {
         let provider = match kind(reader) {
             Kind::File => Some(KekSource::File),
             Kind::Environment => environment(reader),
-            Kind::Transit => transit(reader).map(KekSource::Transit),
+            Kind::Transit => transit(reader).map(Box::new).map(KekSource::Transit),
         };
         Self {
             // What is missing was reported.

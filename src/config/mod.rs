@@ -91,11 +91,7 @@ impl Config {
             reader.report("METRICS_ADDR", says, "Give metrics a port of their own");
         }
         let legacy = legacy::LegacyConfig::read(&mut reader);
-        let notices = legacy::notices(source);
-        let problems = reader.into_problems();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        reader.into_result()?;
         Ok(Self {
             environment,
             http,
@@ -112,7 +108,7 @@ impl Config {
             audit,
             erasures,
             legacy,
-            notices,
+            notices: legacy::notices(source),
         })
     }
 }

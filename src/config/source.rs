@@ -234,8 +234,13 @@ impl<'s> Reader<'s> {
         }
     }
 
-    pub(in crate::config) fn into_problems(self) -> Vec<ConfigProblem> {
-        self.problems
+    /// Every mistake that was reported, if there is any.
+    pub(in crate::config) fn into_result(self) -> Result<(), Vec<ConfigProblem>> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(self.problems)
+        }
     }
 
     /// Reports a mistake.

@@ -102,7 +102,7 @@ impl fmt::Debug for DekCache {
 mod tests {
     use super::*;
 
-    const LIFETIME: Duration = Duration::from_secs(60);
+    const LIFETIME: Duration = Duration::from_mins(1);
 
     fn owner(n: u8) -> Owner {
         let id = format!("usr_{n}").parse().expect("an id");

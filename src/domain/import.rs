@@ -113,10 +113,10 @@ impl Judge {
         self.text(field, value)
     }
 
-    fn flag(&mut self, field: &'static str, value: Option<Value>) -> bool {
+    fn flag(&mut self, field: &'static str, value: Option<&Value>) -> bool {
         match value {
             None => false,
-            Some(Value::Bool(flag)) => flag,
+            Some(Value::Bool(flag)) => *flag,
             Some(_) => {
                 self.refuse(field, "not_a_boolean");
                 false
@@ -198,8 +198,8 @@ impl ImportedAccount {
             }
         };
         let password_hash = judge.text("password_hash", members.password_hash);
-        let is_email_verified = judge.flag("is_email_verified", members.is_email_verified);
-        let is_phone_verified = judge.flag("is_phone_verified", members.is_phone_verified);
+        let is_email_verified = judge.flag("is_email_verified", members.is_email_verified.as_ref());
+        let is_phone_verified = judge.flag("is_phone_verified", members.is_phone_verified.as_ref());
         let created_at = judge.text("created_at", members.created_at);
         let created_at = judge.read("created_at", created_at, "created_at_invalid", moment);
         match (id, email, first_name, last_name) {

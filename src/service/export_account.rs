@@ -30,7 +30,7 @@ use crate::{
         profile::profile,
         sessions::is_backed,
     },
-    storage::{Ref, audit::AuditRecord},
+    storage::{Ref, audit::AuditRecord, known_devices::KnownDevices},
 };
 
 /// More sessions than an account gathers before those that are over are swept.
@@ -144,7 +144,7 @@ pub async fn export_account(
         pending_email: pending_email.map_err(Failure::from)?,
         status: caller.security.status,
         sessions: sessions(core, caller, &keys).await?,
-        devices: account.devices.iter().flat_map(|devices| devices.seen_at()).collect(),
+        devices: account.devices.iter().flat_map(KnownDevices::seen_at).collect(),
         challenges: challenges
             .map(|(purpose, challenge)| ExportedChallenge {
                 purpose: *purpose,

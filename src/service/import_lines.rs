@@ -119,7 +119,10 @@ impl<R: BufRead> ImportLines<R> {
 mod tests {
     use super::*;
 
-    fn read(text: &[u8], default: Option<&str>) -> Vec<(u64, Option<String>, Result<String, Vec<FieldNote>>)> {
+    /// Of each line its number, the user type and the id, or why it is refused.
+    type Read = Vec<(u64, Option<String>, Result<String, Vec<FieldNote>>)>;
+
+    fn read(text: &[u8], default: Option<&str>) -> Read {
         let user_types = ["User1", "User2"].map(|name| name.parse().expect("valid")).into();
         let default = default.map(|name| name.parse().expect("valid"));
         let mut lines = ImportLines::new(io::BufReader::with_capacity(7, text), user_types, default);

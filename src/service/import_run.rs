@@ -4,12 +4,10 @@
 //! Of two records that want the same id, address or username, the one that comes first is done before the other begins, so
 //! that every run ends the same. A run that was cut off is begun again: what is there stays.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::{Stream, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::Instant;
 
 use crate::{
     crypto::blind_index::BlindIndexer,

@@ -1,7 +1,7 @@
 //! Somebody writes over sealed fields in the store, behind the service's back: the owner is told that it failed and
 //! nothing more, the audit knows, and nobody sees anybody else's.
 
-use bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
+use bson::{Binary, Bson, Document, spec::BinarySubtype};
 use sealgate::{domain::audit::AuditEvent, storage::audit::AuditRecord};
 use serde_json::{Value, json};
 
@@ -253,7 +253,7 @@ async fn a_damaged_field_keeps_no_other_mail_waiting(stores: &StoreSet) {
 impl Tamperer {
     /// The account as it lies in the store.
     async fn account(&self, user_type: &str, id: &str) -> Document {
-        self.get("accounts", user_type, id).await
+        self.find("accounts", user_type, id).await
     }
 
     async fn set_account(&self, user_type: &str, id: &str, record: &Document) {
@@ -262,54 +262,10 @@ impl Tamperer {
 
     /// Its wrapped data keys.
     async fn data_key(&self, user_type: &str, id: &str) -> Document {
-        self.get("deks", user_type, id).await
+        self.find("deks", user_type, id).await
     }
 
     async fn set_data_key(&self, user_type: &str, id: &str, record: &Document) {
         self.put("deks", user_type, id, record).await;
-    }
-
-    async fn get(&self, table: &str, user_type: &str, id: &str) -> Document {
-        match self {
-            Self::Sqlite { records, keys } => {
-                let pool = if table == "deks" { keys } else { records };
-                let sql = sqlx::AssertSqlSafe(format!("SELECT doc FROM {table} WHERE user_type = ? AND id = ?"));
-                let doc = sqlx::query_scalar(sql).bind(user_type).bind(id).fetch_one(pool).await;
-                let doc: Vec<u8> = doc.expect("there");
-                bson::deserialize_from_slice(&doc).expect("a document")
-            }
-            Self::Mongo { records, keys } => {
-                let database = if table == "deks" { keys } else { records };
-                let collection = database.collection(&format!("{table}_{user_type}"));
-                let found = collection.find_one(doc! { "_id": id }).await;
-                found.expect("read").expect("there")
-            }
-        }
-    }
-
-    async fn put(&self, table: &str, user_type: &str, id: &str, record: &Document) {
-        match self {
-            Self::Sqlite { records, keys } => {
-                let pool = if table == "deks" { keys } else { records };
-                let bytes = bson::serialize_to_vec(record).expect("a document");
-                let sql = sqlx::AssertSqlSafe(format!("UPDATE {table} SET doc = ? WHERE user_type = ? AND id = ?"));
-                let written = sqlx::query(sql)
-                    .bind(bytes)
-                    .bind(user_type)
-                    .bind(id)
-                    .execute(pool)
-                    .await;
-                assert_eq!(written.expect("written").rows_affected(), 1);
-            }
-            Self::Mongo { records, keys } => {
-                let database = if table == "deks" { keys } else { records };
-                let collection = database.collection::<Document>(&format!("{table}_{user_type}"));
-                let written = collection
-                    .replace_one(doc! { "_id": id }, record)
-                    .await
-                    .expect("written");
-                assert_eq!(written.matched_count, 1);
-            }
-        }
     }
 }

@@ -15,6 +15,7 @@ use sealgate::{
     crypto::{
         dek_cache::DekCache,
         kek::{KekError, KekProvider, Keks, WrappedKey},
+        keyring::SharedKeyring,
         local_keks::{LocalKeks, make_line},
     },
     domain::{
@@ -249,7 +250,8 @@ async fn what_is_remembered_opens_only_what_the_key_database_still_has(stores: &
     // Each as a server of its own.
     let [here, there] = [(), ()].map(|()| {
         let cache = DekCache::new(NonZeroUsize::MIN.saturating_add(9), Duration::from_mins(1));
-        Vault::new(Arc::clone(&keks), Arc::clone(&stores.deks)).remembering(Some(Arc::new(cache)))
+        Vault::new(Arc::clone(&keks), Arc::clone(&stores.deks), SharedKeyring::default())
+            .remembering(Some(Arc::new(cache)))
     });
     let [erased, other] = ["usr_erased", "usr_other"].map(|id| {
         let id: AccountId = id.parse().expect("an id");

@@ -300,7 +300,7 @@ async fn a_code_outlives_the_key_it_was_made_with(stores: &StoreSet) {
     let core = operator.core();
     let person = somebody(&app).await;
     assert_eq!(rotation::rotate(core, &KeyUse::Otp).await.expect("made"), 2);
-    app.clock.advance(Duration::from_secs(60));
+    app.clock.advance(Duration::from_mins(1));
     let pair = app.login("User1", &person).await;
     let asked = app.ask_code("User1", &pair.access, &json!({})).await.expect(202).json();
     let code = app.next_code(&person.phone).await;

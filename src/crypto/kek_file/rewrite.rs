@@ -23,7 +23,7 @@ pub(super) fn rewrite(path: &Path, change: impl FnOnce(&str) -> Zeroizing<String
         path => path?,
     };
     let mut file = lock(&path)?;
-    let text = change(&*read_text(&mut file)?);
+    let text = change(&read_text(&mut file)?);
     let keys = LocalKeks::parse(text.lines())?;
     // Nobody else writes it while the lock is held: one that is there was left by a crash.
     let draft = path.with_added_extension("new");

@@ -103,6 +103,10 @@ struct Described {
     kind: String,
     derived: bool,
     /// Of each version when it was made.
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "an object of the answer, of which the names alone are read"
+    )]
     keys: BTreeMap<String, IgnoredAny>,
     min_decryption_version: u32,
     #[serde(default)]

@@ -4,9 +4,8 @@
 //! next worker begins with the page that was under way: each record is changed by one conditional write, and one that is
 //! as it should be is left alone. Between pages it rests, so that serving has its [`Share`].
 
-use std::time::Instant;
-
 use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
 
 use crate::{
     crypto::keyring::{KeyState, KeyUse},

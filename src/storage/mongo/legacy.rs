@@ -19,7 +19,7 @@ use crate::{
 
 /// For a server to be found, and for a batch to come.
 const PATIENCE: Duration = Duration::from_secs(5);
-const BATCH_PATIENCE: Duration = Duration::from_secs(60);
+const BATCH_PATIENCE: Duration = Duration::from_mins(1);
 /// Documents of a batch: few enough that the next one is asked for long before the server forgets the cursor.
 const BATCH: u32 = 200;
 

@@ -135,7 +135,7 @@ async fn attacks(app: &TestApp, genuine: &Genuine) -> Vec<Vec<Attack>> {
         keys::attacks(genuine),
         claims::attacks(genuine),
         shapes::attacks(genuine),
-        strangers::attacks(app, genuine).await,
+        Box::pin(strangers::attacks(app, genuine)).await,
     ]
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::waiting::eventually;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Answers that are for their owner: everything else is searched.
 const FOR_THE_OWNER: [(&str, &str); 10] = [
@@ -84,7 +84,7 @@ impl Driver {
     pub(crate) fn new(address: &str, outbox: std::path::PathBuf) -> Self {
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
-            .timeout(Duration::from_secs(60));
+            .timeout(Duration::from_mins(1));
         Self {
             http: http.build().expect("a client"),
             base: format!("http://{address}"),

@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub(crate) const MOCK_TOKEN: &str = "twilio auth token";
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 const SCHEMA: &str = r#"{
     "type": "object",
     "properties": { "note": { "type": "string" } },

@@ -100,7 +100,9 @@ fn collect(value: &redis::Value, bytes: &mut Vec<u8>) {
     match value {
         redis::Value::BulkString(text) => bytes.extend_from_slice(text),
         redis::Value::Array(values) | redis::Value::Set(values) => {
-            values.iter().for_each(|value| collect(value, bytes))
+            for value in values {
+                collect(value, bytes);
+            }
         }
         redis::Value::Map(pairs) => pairs.iter().for_each(|(name, value)| {
             collect(name, bytes);
