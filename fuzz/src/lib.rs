@@ -24,7 +24,8 @@ use sealgate::{
         token_signer::{SigningMethod, TokenSigner},
     },
     domain::{
-        clock::Timestamp, country::CountryCode, email::Email, phone::Phone, token::LinkToken, user_type::UserType,
+        clock::Timestamp, country::CountryCode, email::Email, import::ImportedAccount, phone::Phone, token::LinkToken,
+        user_type::UserType,
     },
 };
 use serde_json::Value;
@@ -34,11 +35,12 @@ use zeroize::Zeroizing;
 pub type Target = fn(&[u8]) -> bool;
 
 /// Every target by its name, which its corpus and its binary have too.
-pub const ALL: [(&str, Target); 4] = [
+pub const ALL: [(&str, Target); 5] = [
     ("envelope", envelope),
     ("tokens", tokens),
     ("email", email),
     ("phone", phone),
+    ("import_line", import_line),
 ];
 
 /// The keys of the frozen vectors, so that the corpus holds what opens and verifies, and mutations begin there.
@@ -194,4 +196,21 @@ pub fn phone(data: &[u8]) -> bool {
     let again = Phone::parse(phone.expose(), None).expect("its own E.164 is refused");
     assert_eq!(again.expose(), phone.expose());
     true
+}
+
+/// A line that is taken is one object; whoever is refused learns fields and codes, and nothing that stood there.
+pub fn import_line(data: &[u8]) -> bool {
+    match ImportedAccount::parse_line(data) {
+        Ok(account) => {
+            assert!(data.trim_ascii().starts_with(b"{") && data.trim_ascii().ends_with(b"}"));
+            let again = Email::parse(account.person.email.expose()).expect("its own address is refused");
+            assert_eq!(again.index_form(), account.person.email.index_form());
+            assert_eq!(format!("{account:?}"), format!("ImportedAccount({})", account.id));
+            true
+        }
+        Err(notes) => {
+            assert!(!notes.is_empty());
+            false
+        }
+    }
 }

@@ -60,7 +60,7 @@ async fn a_key_is_overdue_past_its_period_and_not_before(stores: &StoreSet) {
     assert_eq!(old["token"].age.as_secs() / DAY.as_secs(), 91);
     assert_eq!(
         overdue(&old),
-        ["index.User1", "index.User2", "kek", "otp", "token"],
+        ["dek", "index.User1", "index.User2", "kek", "otp", "token"],
         "those that a command replaces"
     );
     assert_eq!(old["index.User1"].rotated_as(), "index");

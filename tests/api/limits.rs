@@ -238,7 +238,7 @@ async fn defect_07_limits_count_sign_in_and_the_address_that_the_proxy_saw(store
         "unknown",
         "203.0.113.77, garbage",
         "10.0.0.1, 10.0.0.2",
-        "203.0.113.78:443",
+        "203.0.113.78:https",
     ] {
         assert_eq!(try_from(&[nothing]).await, 401, "{nothing}");
     }
