@@ -1,5 +1,5 @@
 //! The life of the keys that data hangs on: key-encryption keys, generations of data keys, index keys, the key of codes.
-//! Those of tokens are in [`token_keys`](crate::service::token_keys).
+//! Those of tokens are in [`token_keys`].
 //!
 //! ```text
 //!            2 min              2 min, then a job goes over the records       an operator
