@@ -90,11 +90,14 @@ impl Schemas {
             parts.extend(part(property));
         }
         schema["required"] = names.into();
-        for part in parts {
-            self.finish_answered(&part);
+        for part in parts.iter().filter(|part| !SPARSE.contains(&part.as_str())) {
+            self.finish_answered(part);
         }
     }
 }
+
+/// What leaves out members that it does not have, as its standard says.
+const SPARSE: [&str; 1] = ["JsonWebKey"];
 
 /// The schema that a property is of, or a list of.
 fn part(property: &Value) -> Option<String> {
