@@ -17,13 +17,14 @@ use crate::waiting::eventually;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Answers that are for their owner: everything else is searched.
-const FOR_THE_OWNER: [(&str, &str); 10] = [
+const FOR_THE_OWNER: [(&str, &str); 11] = [
     ("POST", "/login"),
     ("POST", "/refresh-token"),
     ("POST", "/reauthenticate"),
     ("GET", "/"),
     ("PUT", "/update"),
     ("GET", "/sessions"),
+    ("GET", "/export"),
     // Pages whose form holds the link's token.
     ("GET", "/verify"),
     ("GET", "/end-session"),
