@@ -111,12 +111,13 @@ pub async fn confirm_address(
     key: &Ref<AccountId>,
     message_id: &MessageId,
 ) -> Result<(), Failure> {
-    let keys = deliverer.core.vault.open(key).await?;
+    let core = &deliverer.core;
+    let keys = core.opened(key, core.vault.open(key).await).await?;
     let purpose = Purpose::ConfirmAddress;
     let Some(taken) = take(deliverer, key, message_id, purpose, &keys).await? else {
         return Ok(());
     };
-    let person = taken.sealed.open(&keys)?;
+    let person = core.opened(key, taken.sealed.open(&keys)).await?;
     let values = context! {
         name => greeting(person.first_name.expose()),
         verification_url => url(deliverer, key, "verify", &taken.link),

@@ -27,8 +27,7 @@ impl KeyAge {
     }
 }
 
-/// The age of every key that writes, by use. The key-encryption key is among them where its id tells when it was made, the
-/// key of tokens where none is configured in its place.
+/// The age of every key that writes, by use; the key of tokens where none is configured in its place.
 pub async fn key_ages(core: &Core, period: Duration) -> Result<Vec<KeyAge>, Failure> {
     let now = core.clock.now();
     let mut ages = Vec::new();
