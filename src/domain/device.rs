@@ -16,7 +16,9 @@ impl UserAgent {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut kept = String::with_capacity(text.len().min(LONGEST));
-        for character in text.trim().chars().filter(|character| !character.is_control()) {
+        // Spaces are cut after control characters are: one may hide behind the other.
+        let visible = text.chars().filter(|character| !character.is_control());
+        for character in visible.skip_while(|character| character.is_whitespace()) {
             if kept.len() + character.len_utf8() > LONGEST {
                 break;
             }
@@ -61,6 +63,8 @@ mod tests {
         assert!(UserAgent::parse(" \u{0}\r\n\t ").is_none());
         let agent = UserAgent::parse(" curl/8\r\nX: y ").expect("some text");
         assert_eq!(agent.expose(), "curl/8X: y");
+        let agent = UserAgent::parse("\u{0} \u{1}\u{a0}curl/8 \u{7f}").expect("some text");
+        assert_eq!(agent.expose(), "curl/8");
     }
 
     proptest! {
