@@ -89,6 +89,8 @@ pub async fn serve(
                 continue;
             }
         };
+        // Answers are written whole, and parts of long ones must not wait for the client's acknowledgement.
+        let _ = socket.set_nodelay(true);
         let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), RemoteAddr(Addr::from(peer)));
         let (watcher, stop) = (graceful.watcher(), stop.clone());
         tokio::spawn(async move {

@@ -14,6 +14,7 @@ mod strangers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 
 use crate::support::{Answer, Forger, Pair, Setup, StoreSet, TestApp, part};
@@ -31,6 +32,8 @@ cases_once! {
 const SECRET: &str = "a-shared-secret-of-0123456789-abcdef";
 /// Attacks of each kind that every route meets; all of them meet one route.
 const OF_EACH: usize = 6;
+/// So many are under way at a time.
+const AT_ONCE: usize = 64;
 
 /// What is sent as `Authorization`, and what it tries.
 struct Attack {
@@ -58,6 +61,17 @@ impl Attack {
             query: String::new(),
             cookie: None,
         }
+    }
+
+    async fn send(&self, app: &TestApp, method: &str, path: &str) -> Answer {
+        let mut call = app.call(method, &format!("{path}{}", self.query));
+        for value in &self.values {
+            call = call.header_bytes("authorization", value);
+        }
+        if let Some(cookie) = &self.cookie {
+            call = call.header("cookie", cookie);
+        }
+        call.send().await
     }
 }
 
@@ -163,16 +177,21 @@ fn shape(answer: &Answer) -> Shape {
 struct Refusals(BTreeMap<String, Shape>);
 
 impl Refusals {
-    async fn send(&mut self, app: &TestApp, method: &str, path: &str, attack: &Attack) {
-        let mut call = app.call(method, &format!("{path}{}", attack.query));
-        for value in &attack.values {
-            call = call.header_bytes("authorization", value);
+    /// Sends every one of these, many at once: a token that names an unknown key waits for a reading of the keys, which
+    /// they share.
+    async fn send<'a>(&mut self, app: &TestApp, calls: impl IntoIterator<Item = (&'a str, &'a str, &'a Attack)>) {
+        let mut answers = stream::iter(calls)
+            .map(async |(method, path, attack)| {
+                let what = format!("{} at {method} {path}", attack.what);
+                (what, attack.send(app, method, path).await)
+            })
+            .buffered(AT_ONCE);
+        while let Some((what, answer)) = answers.next().await {
+            self.judge(&what, answer);
         }
-        if let Some(cookie) = &attack.cookie {
-            call = call.header("cookie", cookie);
-        }
-        let answer = call.send().await;
-        let what = format!("{} at {method} {path}", attack.what);
+    }
+
+    fn judge(&mut self, what: &str, answer: Answer) {
         assert_eq!(answer.status, 401, "{what} passed: {}", answer.text());
         let code = answer.member("code");
         let challenge = match code.as_str() {
@@ -189,10 +208,12 @@ impl Refusals {
     async fn send_all(&mut self, app: &TestApp, genuine: &Genuine) -> usize {
         let path = format!("/{}/verify-token", genuine.user_type);
         let mut names = BTreeSet::new();
-        for attack in attacks(app, genuine).await.iter().flatten() {
+        let attacks = attacks(app, genuine).await;
+        for attack in attacks.iter().flatten() {
             assert!(names.insert(attack.what.clone()), "{} is there twice", attack.what);
-            self.send(app, "GET", &path, attack).await;
         }
+        let calls = attacks.iter().flatten();
+        self.send(app, calls.map(|attack| ("GET", path.as_str(), attack))).await;
         assert!(names.len() >= 200, "only {} attacks", names.len());
         names.len()
     }
@@ -274,15 +295,16 @@ async fn every_route_refuses_alike(stores: &StoreSet) {
         let genuine = Genuine::at(&app, user_type, false).await;
         let (kinds, routes) = (attacks(&app, &genuine).await, routes(user_type));
         assert!(routes.len() >= 10, "only {routes:?}");
-        let mut refusals = Refusals::default();
-        for (method, path) in &routes {
-            for kind in &kinds {
-                // Spread over all there are.
-                for attack in kind.iter().step_by(kind.len().div_ceil(OF_EACH)) {
-                    refusals.send(&app, method, path, attack).await;
-                }
-            }
-        }
+        // Spread over all there are.
+        let some = || {
+            kinds
+                .iter()
+                .flat_map(|kind| kind.iter().step_by(kind.len().div_ceil(OF_EACH)))
+        };
+        let calls = routes
+            .iter()
+            .flat_map(|(method, path)| some().map(|attack| (method.as_str(), path.as_str(), attack)));
+        Refusals::default().send(&app, calls).await;
         app.profile(user_type, &genuine.pair.access).await.expect(200);
     }
     app.shut_down().await;
@@ -295,9 +317,11 @@ async fn nobody_is_asked_for_a_key_that_a_token_names(stores: &StoreSet) {
     let app = Setup::new(stores).spawn().await;
     let genuine = Genuine::at(&app, "User1", false).await;
     let mut refusals = Refusals::default();
-    for attack in keys::named(&genuine, &url) {
-        refusals.send(&app, "GET", "/User1/verify-token", &attack).await;
-    }
+    let attacks = keys::named(&genuine, &url);
+    let calls = attacks
+        .iter()
+        .map(|attack| ("GET", "/User1/verify-token", attack));
+    refusals.send(&app, calls).await;
     // Whoever had connected would be waiting to be accepted.
     let asked = tokio::time::timeout(std::time::Duration::ZERO, listener.accept()).await;
     assert!(asked.is_err(), "somebody asked for a key");
