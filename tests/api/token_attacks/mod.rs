@@ -318,9 +318,7 @@ async fn nobody_is_asked_for_a_key_that_a_token_names(stores: &StoreSet) {
     let genuine = Genuine::at(&app, "User1", false).await;
     let mut refusals = Refusals::default();
     let attacks = keys::named(&genuine, &url);
-    let calls = attacks
-        .iter()
-        .map(|attack| ("GET", "/User1/verify-token", attack));
+    let calls = attacks.iter().map(|attack| ("GET", "/User1/verify-token", attack));
     refusals.send(&app, calls).await;
     // Whoever had connected would be waiting to be accepted.
     let asked = tokio::time::timeout(std::time::Duration::ZERO, listener.accept()).await;
