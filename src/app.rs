@@ -317,6 +317,7 @@ fn user_types(
                     breached: breached.map(|file| Arc::clone(file) as Arc<_>),
                 },
                 sessions: settings.sessions,
+                second_factor: settings.second_factor,
                 quotas: config.http.quotas,
                 daily_texts: settings.daily_texts,
                 is_texting_off: matches!(config.sms, SmsConfig::Off),

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         attributes::AttributesSchema,
         password::PasswordPolicy,
+        second_factor::SecondFactorPolicy,
         session::SessionPolicy,
         user_type::{UserType, parse_user_types},
     },
@@ -20,6 +21,8 @@ const DAILY_TEXTS: u32 = 1000;
 pub struct TypeSettings {
     /// Of new passwords.
     pub password_policy: PasswordPolicy,
+    /// Whether accounts need a second factor.
+    pub second_factor: SecondFactorPolicy,
     /// Lifetimes.
     pub sessions: SessionPolicy,
     /// Texts a day for its accounts.
@@ -59,6 +62,12 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
     match text.map(PasswordPolicy::parse) {
         Some(Ok(policy)) => settings.password_policy = policy,
         Some(Err(error)) => reader.report(&name, "is not a policy", error.to_string().trim_end_matches('.')),
+        None => {}
+    }
+    let (name, text) = of_type(reader, "SECOND_FACTOR", user_type);
+    match text.map(SecondFactorPolicy::parse) {
+        Some(Some(policy)) => settings.second_factor = policy,
+        Some(None) => reader.report(&name, "is not a policy", "Write `optional` or `required`"),
         None => {}
     }
     let sessions = &mut settings.sessions;

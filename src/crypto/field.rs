@@ -78,6 +78,8 @@ fields! {
     Attributes "attributes" Private, padded false, |p| text(p.expose()), |b| Some(Private::new(utf8(b)?.to_owned()));
     /// The secret of an authenticator app.
     Totp "totp" TotpSecret, padded false, |p| Zeroizing::new(p.expose().to_vec()), |b| TotpSecret::from_sealed(b);
+    /// One that was shown and waits for its first code.
+    PendingTotp "totp_pending" TotpSecret, padded false, |p| Zeroizing::new(p.expose().to_vec()), |b| TotpSecret::from_sealed(b);
     /// The address that somebody asked about (forgotten password, resend): any address, known or not.
     RequestAddress "request_address" Email, padded true, |p| text(p.expose()), |b| Email::parse(utf8(b)?).ok();
     /// An address that differs from the account's own, for one message.

@@ -39,6 +39,18 @@ pub enum AuditEvent {
     NewDeviceSeen,
     /// A secret was not compared: too many wrong ones lately.
     TriesThrottled,
+    /// The password was right, and a second factor is due.
+    SecondFactorAsked,
+    /// A code of an authenticator app, or a recovery code, was wrong, used before, or one too many.
+    SecondFactorRefused,
+    /// Signing in takes an authenticator app from now on.
+    SecondFactorEnrolled,
+    /// Signing in takes no authenticator app any more.
+    SecondFactorRemoved,
+    /// A recovery code was used up.
+    RecoveryCodeUsed,
+    /// The recovery codes were replaced.
+    RecoveryCodesReplaced,
     /// Somebody who is signed in proved anew who they are.
     Reauthenticated,
     /// The owner changed the password.

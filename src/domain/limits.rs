@@ -117,6 +117,8 @@ limits! {
     VerifyToken "LIMIT_VERIFY_TOKEN" 600 MINUTE,
     /// Passwords shown anew by one account.
     Reauthenticate "LIMIT_REAUTHENTICATE" 5 MINUTE,
+    /// Second halves of sign-ins, and changes of the second factor, of one account.
+    SecondFactor "LIMIT_SECOND_FACTOR" 5 MINUTE,
     /// Refreshes of one token family.
     Refresh "LIMIT_REFRESH" 30 MINUTE,
     /// Anything else of one signed-in account.

@@ -29,6 +29,14 @@ pub enum MessageKind {
     NewDevice,
     /// To an account: a refresh token was used twice, and its session has been ended.
     RefreshTokenReused,
+    /// To an account: signing in takes a second factor from now on.
+    SecondFactorOn,
+    /// To an account: signing in takes no second factor any more.
+    SecondFactorOff,
+    /// To an account: a recovery code was used.
+    RecoveryCodeUsed,
+    /// To an account: its recovery codes were replaced.
+    RecoveryCodesReplaced,
     /// To an account's phone: a code.
     PhoneCode,
     /// Nobody reads it: what is left of an erased account is removed.
@@ -47,7 +55,11 @@ impl MessageKind {
             | Self::ChangeAddress
             | Self::AddressChanged
             | Self::NewDevice
-            | Self::RefreshTokenReused => Duration::from_hours(24),
+            | Self::RefreshTokenReused
+            | Self::SecondFactorOn
+            | Self::SecondFactorOff
+            | Self::RecoveryCodeUsed
+            | Self::RecoveryCodesReplaced => Duration::from_hours(24),
             Self::ForgottenPassword | Self::ResetPassword => Duration::from_mins(30),
             Self::PhoneCode => Duration::from_mins(5),
             // Until it is done.
@@ -64,6 +76,10 @@ impl MessageKind {
             | Self::AddressChanged
             | Self::NewDevice
             | Self::RefreshTokenReused
+            | Self::SecondFactorOn
+            | Self::SecondFactorOff
+            | Self::RecoveryCodeUsed
+            | Self::RecoveryCodesReplaced
             | Self::Erase => true,
             Self::ConfirmAddress
             | Self::ResendConfirmation
@@ -88,6 +104,10 @@ impl MessageKind {
             Self::AddressChanged => "address_changed",
             Self::NewDevice => "new_device",
             Self::RefreshTokenReused => "refresh_token_reused",
+            Self::SecondFactorOn => "second_factor_on",
+            Self::SecondFactorOff => "second_factor_off",
+            Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::RecoveryCodesReplaced => "recovery_codes_replaced",
             Self::PhoneCode => "phone_code",
             Self::Erase => "erase",
         }

@@ -60,6 +60,36 @@ impl<'a> ApiExtractor<'a> for SignedIn {
     }
 }
 
+/// The caller where a bearer token came, for a route that takes another proof in the body as well.
+#[derive(Debug)]
+pub struct MaybeSignedIn(pub Option<SignedIn>);
+
+impl<'a> ApiExtractor<'a> for MaybeSignedIn {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn security_schemes() -> Vec<&'static str> {
+        SignedIn::security_schemes()
+    }
+
+    fn register(registry: &mut Registry) {
+        SignedIn::register(registry);
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        // Two of them, or one of another scheme, is no token, and refused as such.
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            return Ok(Self(Some(SignedIn::from_request(request, body, options).await?)));
+        }
+        Ok(Self(None))
+    }
+}
+
 impl SignedIn {
     /// Old clients name an account in the query: theirs is accepted, another's is 403.
     fn refuse_others(&self, request: &Request) -> Result<(), Problem> {

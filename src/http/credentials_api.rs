@@ -21,6 +21,7 @@ use crate::{
 pub struct CredentialsApi;
 
 const PASSWORD: Codes = codes([ErrorCode::WrongPassword, ErrorCode::TooManyTries]);
+const CODE: Codes = codes([ErrorCode::CodeInvalid, ErrorCode::TooManyCodes]);
 
 #[OpenApi]
 impl CredentialsApi {
@@ -43,14 +44,17 @@ impl CredentialsApi {
     /// Prove who one is
     ///
     /// Another address or number, and deleting the account, need a proof of the last five minutes: 401
-    /// `insufficient_user_authentication` asks for it (RFC 9470). The session goes on; its new access token says when.
+    /// `insufficient_user_authentication` asks for it (RFC 9470). An account with a second factor shows that, too. The session
+    /// goes on; its new access token says when.
     #[oai(path = "/reauthenticate", method = "post", operation_id = "reauthenticate")]
     async fn reauthenticate(
         &self,
         signed_in: SignedIn,
         body: Body<Reauthenticate>,
-    ) -> Result<Json<Reauthenticated>, Refused<{ SIGNED_IN | BODY | PASSWORD }>> {
-        let proven = reauthenticate(&signed_in.population.core, &signed_in.caller, body.0.0).await?;
+    ) -> Result<Json<Reauthenticated>, Refused<{ SIGNED_IN | BODY | PASSWORD | CODE }>> {
+        let Reauthenticate { password, proof } = body.0;
+        let (core, caller) = (&signed_in.population.core, &signed_in.caller);
+        let proven = reauthenticate(core, caller, password, proof.as_ref()).await?;
         Ok(Json(proven.into()))
     }
 }

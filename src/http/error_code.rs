@@ -75,6 +75,8 @@ error_codes! {
         "The access token is not valid any more.", "Refresh it, or sign in again.";
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "Credentials not valid",
         "The name or the password is not right.", "Try again, or ask for a new password.";
+    MfaTokenInvalid = "mfa_token_invalid", UNAUTHORIZED, "First half not valid",
+        "The token of the sign-in's first half is not valid any more.", "Sign in with the password again.";
     InvalidRefreshToken = "invalid_refresh_token", UNAUTHORIZED, "Refresh token not valid",
         "The refresh token is not valid any more.", "Sign in again.";
     RefreshTokenReused = "refresh_token_reused", UNAUTHORIZED, "Refresh token used twice",
@@ -83,6 +85,12 @@ error_codes! {
         "This needs a sign-in of the last five minutes.", "Prove who you are at `/reauthenticate`, or sign in again.";
     EmailNotVerified = "email_not_verified", FORBIDDEN, "Address not confirmed",
         "The address is not confirmed yet.", "Use the link in the mail, or ask for a new one.";
+    MfaRequired = "mfa_required", FORBIDDEN, "Second factor due",
+        "The password is right, and a second factor is due.",
+        "Send `mfa_token` with a code to `/mfa/verify`; `mfa_methods` names what may be sent.";
+    MfaEnrolmentRequired = "mfa_enrolment_required", FORBIDDEN, "Second factor to be set up",
+        "The password is right, and the account needs a second factor that it does not have yet.",
+        "Set one up with `mfa_token` at `/mfa/totp` and `/mfa/totp/confirm`.";
     NotOwnAccount = "not_own_account", FORBIDDEN, "Not your account",
         "The request names an account that is not yours.", "Leave `id`, `email` and `phone` out.";
     WrongPassword = "wrong_password", FORBIDDEN, "Password not right",
@@ -97,6 +105,10 @@ error_codes! {
         "This path does not take the method.", "Use one that `Allow` names.";
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body too slow",
         "The body did not arrive in time.", "Send it again.";
+    MfaNotEnabled = "mfa_not_enabled", CONFLICT, "No second factor",
+        "The account has no second factor.", "Set one up at `/mfa/totp` first.";
+    MfaMandatory = "mfa_mandatory", CONFLICT, "Second factor needed",
+        "Accounts of this user type need a second factor.", "Set another one up at `/mfa/totp`: it takes the place of this one.";
     UsernameTaken = "username_taken", CONFLICT, "Username taken",
         "The username is taken.", "Choose another.";
     VersionConflict = "version_conflict", CONFLICT, "Profile changed meanwhile",
@@ -122,6 +134,8 @@ error_codes! {
     TooManyTries = "too_many_tries", TOO_MANY_REQUESTS, "Too many wrong passwords",
         "Too many wrong passwords lately.",
         "Wait as many seconds as `Retry-After` says, sign in from a device you used before, or ask for a new password.";
+    TooManyCodes = "too_many_codes", TOO_MANY_REQUESTS, "Too many wrong codes",
+        "Too many wrong codes of the second factor in this hour.", "Wait as many seconds as `Retry-After` says.";
     CodeSentRecently = "code_sent_recently", TOO_MANY_REQUESTS, "Code sent recently",
         "A code was sent a moment ago.", "Wait before you ask for another.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Our mistake",

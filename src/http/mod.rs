@@ -35,6 +35,7 @@ pub mod profile_api;
 pub mod recovery_api;
 pub mod refusals;
 pub mod router;
+pub mod second_factor_api;
 pub mod server;
 pub mod session_list_api;
 pub mod sessions_api;

@@ -37,6 +37,12 @@ impl Pages {
         }
     }
 
+    /// What the service is called.
+    #[must_use]
+    pub fn app_name(&self) -> &str {
+        &self.app_name
+    }
+
     /// What the pages may load: their own style sheet, by its digest, the icon, and forms to this service.
     #[must_use]
     pub fn content_security_policy(&self) -> HeaderValue {

@@ -1,5 +1,7 @@
 //! The JSON error body (RFC 9457).
 
+use std::sync::Arc;
+
 use poem::{IntoResponse, Response, http::StatusCode};
 use poem_openapi::{
     Object,
@@ -7,7 +9,11 @@ use poem_openapi::{
     types::{ToJSON, Type},
 };
 
-use crate::{domain::private::Refusal, http::error_code::ErrorCode, service::audit::REQUEST_ID};
+use crate::{
+    domain::private::{Private, Refusal},
+    http::error_code::ErrorCode,
+    service::audit::REQUEST_ID,
+};
 
 /// The media type.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -57,6 +63,10 @@ struct ProblemBody {
     request_id: Option<String>,
     /// What is wrong with which member.
     errors: Option<Vec<FieldProblem>>,
+    /// For the second half of the sign-in, which is due; on `/login` only.
+    mfa_token: Option<String>,
+    /// What may be shown as a second factor: `totp`, `recovery_code`.
+    mfa_methods: Option<Vec<String>>,
     /// The same as OAuth 2 says it (RFC 6749 section 5.2); on token routes only.
     error: Option<String>,
     /// The same for people; on token routes only.
@@ -70,7 +80,20 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldProblem>,
     oauth_error: Option<&'static str>,
+    second_half: Option<Arc<SecondHalf>>,
     headers: Vec<(&'static str, String)>,
+}
+
+/// What a client needs for the second half of a sign-in.
+struct SecondHalf {
+    token: Private,
+    methods: Vec<&'static str>,
+}
+
+impl std::fmt::Debug for SecondHalf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecondHalf")
+    }
 }
 
 tokio::task_local! {
@@ -87,6 +110,7 @@ impl Problem {
             detail: code.detail(),
             errors: Vec::new(),
             oauth_error: None,
+            second_half: None,
             headers: Vec::new(),
         }
     }
@@ -119,6 +143,13 @@ impl Problem {
     #[must_use]
     pub fn with_oauth_error(mut self, error: &'static str) -> Self {
         self.oauth_error = Some(error);
+        self
+    }
+
+    /// With what the second half of a sign-in takes.
+    #[must_use]
+    pub fn with_second_half(mut self, token: Private, methods: Vec<&'static str>) -> Self {
+        self.second_half = Some(Arc::new(SecondHalf { token, methods }));
         self
     }
 
@@ -220,6 +251,12 @@ impl Problem {
             code: self.code.as_str().to_owned(),
             request_id,
             errors: (!self.errors.is_empty()).then(|| self.errors.clone()),
+            mfa_token: self.second_half.as_ref().map(|half| half.token.expose().to_owned()),
+            mfa_methods: self
+                .second_half
+                .as_ref()
+                .filter(|half| !half.methods.is_empty())
+                .map(|half| half.methods.iter().map(|&method| method.to_owned()).collect()),
             error: self.oauth_error.map(str::to_owned),
             error_description: self.oauth_error.map(|_| self.detail.clone()),
         }

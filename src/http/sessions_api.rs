@@ -18,6 +18,7 @@ use crate::{
     service::{
         authenticate::verify_token,
         refresh::{family, refresh},
+        sessions::Started,
         sign_in::{SignIn, sign_in},
         sign_out::sign_out,
     },
@@ -30,6 +31,8 @@ pub struct SessionsApi;
 const LOGIN: Codes = codes([
     ErrorCode::InvalidCredentials,
     ErrorCode::EmailNotVerified,
+    ErrorCode::MfaRequired,
+    ErrorCode::MfaEnrolmentRequired,
     ErrorCode::TooManyTries,
 ]);
 const TOKEN: Codes = codes([ErrorCode::MissingToken, ErrorCode::InvalidToken]);
@@ -37,7 +40,7 @@ const REFRESH: Codes = codes([ErrorCode::InvalidRefreshToken, ErrorCode::Refresh
 
 /// Signed in.
 #[derive(ApiResponse)]
-enum LoginResponse {
+pub(in crate::http) enum LoginResponse {
     /// A pair of tokens, and what makes the device known.
     #[oai(status = 200)]
     SignedIn(
@@ -48,13 +51,21 @@ enum LoginResponse {
     ),
 }
 
+impl From<Started> for LoginResponse {
+    fn from(started: Started) -> Self {
+        Self::SignedIn(Json(started.pair.into()), started.device.expose().to_owned())
+    }
+}
+
 #[OpenApi]
 impl SessionsApi {
     /// Sign in
     ///
     /// With address or username and password, as OAuth 2's password form or the same members in JSON. An unknown
     /// address and a wrong password get the same answer in the same time; the right password of a registration that
-    /// still waits for its link is 403 `email_not_verified`. The answer's `X-Device-Token` makes the device known:
+    /// still waits for its link is 403 `email_not_verified`. Where the account has a second factor it is 403 `mfa_required`
+    /// with an `mfa_token` for `/mfa/verify`; where it needs one and has none, 403 `mfa_enrolment_required` with one for
+    /// `/mfa/totp`. The answer's `X-Device-Token` makes the device known:
     /// sent along the next time, it is not held up by other people's wrong passwords, and the owner is not mailed about a
     /// new device.
     #[oai(path = "/login", method = "post", operation_id = "login")]
@@ -76,11 +87,7 @@ impl SessionsApi {
             remember,
             device: device.0,
         };
-        let started = sign_in(core, user_type, attempt).await?;
-        Ok(LoginResponse::SignedIn(
-            Json(started.pair.into()),
-            started.device.expose().to_owned(),
-        ))
+        Ok(sign_in(core, user_type, attempt).await?.into())
     }
 
     /// Renew the tokens

@@ -1,5 +1,5 @@
 //! Mails to an account that only tell: welcome, the password was changed, the address was changed, somebody signed in from
-//! a new device, a token was used twice.
+//! a new device, a token was used twice, the second factor was changed or its recovery code used.
 
 use minijinja::{Value, context};
 
@@ -26,6 +26,10 @@ pub const fn template(kind: MessageKind) -> Option<&'static str> {
         MessageKind::AddressChanged => Some("mail_address_changed"),
         MessageKind::NewDevice => Some("mail_new_device"),
         MessageKind::RefreshTokenReused => Some("mail_token_reused"),
+        MessageKind::SecondFactorOn => Some("mail_second_factor_on"),
+        MessageKind::SecondFactorOff => Some("mail_second_factor_off"),
+        MessageKind::RecoveryCodeUsed => Some("mail_recovery_code_used"),
+        MessageKind::RecoveryCodesReplaced => Some("mail_recovery_codes_replaced"),
         _ => None,
     }
 }

@@ -291,6 +291,7 @@ fn unopenable(sealed: &SealedProfile, keys: &DataKeys) -> Vec<Wrong> {
         phone,
         country_code,
         attributes,
+        totp_pending,
     } = sealed;
     let fields = [
         unopened(Some(email), keys),
@@ -301,6 +302,7 @@ fn unopenable(sealed: &SealedProfile, keys: &DataKeys) -> Vec<Wrong> {
         unopened(phone.as_ref(), keys),
         unopened(country_code.as_ref(), keys),
         unopened(attributes.as_ref(), keys),
+        unopened(totp_pending.as_ref(), keys),
     ];
     fields.into_iter().flatten().collect()
 }

@@ -10,6 +10,7 @@ use crate::{
         entropy::Entropy,
         limits::{Limit, Quota, Quotas},
         password_rules::PasswordRules,
+        second_factor::SecondFactorPolicy,
         session::SessionPolicy,
         user_type::UserType,
     },
@@ -27,6 +28,8 @@ pub struct UserTypeSettings {
     pub password_rules: PasswordRules,
     /// Lifetimes.
     pub sessions: SessionPolicy,
+    /// Whether accounts need a second factor.
+    pub second_factor: SecondFactorPolicy,
     /// Whether nobody is there to send texts.
     pub is_texting_off: bool,
     /// Texts a day for its accounts; none is no cap.

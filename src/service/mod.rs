@@ -50,6 +50,7 @@ pub mod reset_password;
 pub mod resign_account;
 pub mod revoke;
 pub mod rotation;
+pub mod second_factor;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;

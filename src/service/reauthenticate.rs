@@ -7,6 +7,7 @@ use crate::{
         audit::{AuditEvent, Outcome},
         clock::Timestamp,
         password::Password,
+        second_factor::Proof,
         token::AccessToken,
     },
     service::{
@@ -14,6 +15,7 @@ use crate::{
         check_password::{PasswordError, check_password},
         core::Core,
         failure::Failure,
+        second_factor::prove::{ProveError, prove},
         sessions::access_token,
     },
     storage::{Change, Ref, change, sessions::SessionRecord},
@@ -30,9 +32,42 @@ pub struct Proven {
     pub authenticated_at: Timestamp,
 }
 
-/// Compares the password and notes the proof in the session.
-pub async fn reauthenticate(core: &Core, caller: &Caller, password: Password) -> Result<Proven, PasswordError> {
+/// Why it is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ReauthenticateError {
+    /// The password.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The account has a second factor, and nothing of it was shown.
+    #[error("a second factor is due")]
+    SecondFactorDue,
+    /// The second factor.
+    #[error(transparent)]
+    SecondFactor(#[from] ProveError),
+}
+
+impl From<Failure> for ReauthenticateError {
+    fn from(failure: Failure) -> Self {
+        Self::Password(failure.into())
+    }
+}
+
+/// Compares the password, and what is shown of the second factor where the account has one, and notes the proof in the
+/// session. Otherwise whoever took over a session and knows the password could turn the second factor off.
+pub async fn reauthenticate(
+    core: &Core,
+    caller: &Caller,
+    password: Password,
+    proof: Option<&Proof>,
+) -> Result<Proven, ReauthenticateError> {
+    let has_second_factor = caller.security.factors.totp.is_some();
+    if has_second_factor && proof.is_none() {
+        return Err(ReauthenticateError::SecondFactorDue);
+    }
     check_password(core, caller, password, AuditEvent::Reauthenticated).await?;
+    if let Some(proof) = proof.filter(|_| has_second_factor) {
+        prove(core, &caller.key(), caller.security.epoch, proof).await?;
+    }
     let key = Ref::new(&caller.account.user_type, caller.session_id.clone());
     let now = core.clock.now();
     let proven = change(&*core.stores.sessions, &key, |session: &mut SessionRecord| {

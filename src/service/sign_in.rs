@@ -30,6 +30,7 @@ use crate::{
         core::Core,
         devices, email_filter,
         failure::Failure,
+        second_factor::due::{Due, due},
         sessions::{Beginning, Started, start},
         throttle::{self, ThrottleError, Trier, Try},
     },
@@ -64,6 +65,9 @@ pub enum SignInError {
     /// The password is right, and the registration, or an imported account, waits for its link.
     #[error("the address is not confirmed yet")]
     EmailNotVerified,
+    /// The password is right, and that is half of it.
+    #[error("a second factor is due")]
+    SecondFactorDue(Due),
     /// Not the caller's doing.
     #[error(transparent)]
     Failure(#[from] Failure),
@@ -114,6 +118,11 @@ pub async fn sign_in(core: &Core, user_type: &UserType, attempt: SignIn) -> Resu
             }
             if is_outdated {
                 rehash(core, &key, &security, password).await?;
+            }
+            if let Some(due) = due(core, &key, &security, attempt.remember)? {
+                let event = AuditEvent::SecondFactorAsked;
+                core.note(user_type, &key.id, event, Outcome::Success).await;
+                return Err(SignInError::SecondFactorDue(due));
             }
             let beginning = Beginning {
                 account: &key,

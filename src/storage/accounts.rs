@@ -15,6 +15,7 @@ use crate::{
         clock::Timestamp,
         ids::{AccountId, ChallengeId, MessageId},
         message::MessageKind,
+        second_factor::CodeState,
         token::TokenDigest,
         user_type::UserType,
     },
@@ -55,6 +56,9 @@ pub struct AccountRecord {
     /// The devices it was signed in from; none until the first time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub devices: Option<KnownDevices>,
+    /// Of codes of an authenticator app; none until one was enrolled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub codes: Option<CodeState>,
     /// Messages not yet taken by a provider.
     #[serde(flatten)]
     pub outbox: Outbox,
@@ -93,6 +97,7 @@ impl AccountRecord {
             security: account.security,
             challenges: BTreeMap::new(),
             devices: None,
+            codes: None,
             outbox: account.outbox,
         }
     }
@@ -148,6 +153,7 @@ impl AccountRecord {
         self.sealed = None;
         self.challenges.clear();
         self.devices = None;
+        self.codes = None;
         self.outbox = Outbox::with(erase, OutboxEntry::new(MessageKind::Erase, now));
         self.updated_at = now;
         true

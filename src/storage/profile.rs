@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     crypto::{
         data_key::DataKeys,
-        field::{Attributes, Country, EmailAddress, FirstName, LastName, PendingEmail, PhoneNumber, UsernameField},
+        field::{
+            Attributes, Country, EmailAddress, FirstName, LastName, PendingEmail, PendingTotp, PhoneNumber,
+            UsernameField,
+        },
         sealed::{CannotOpen, Sealed},
     },
     domain::account::NewPerson,
@@ -36,6 +39,9 @@ pub struct SealedProfile {
     /// The user type's own fields.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub attributes: Option<Sealed<Attributes>>,
+    /// The secret of an authenticator app that was shown and waits for its first code.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub totp_pending: Option<Sealed<PendingTotp>>,
 }
 
 impl SealedProfile {
@@ -51,6 +57,7 @@ impl SealedProfile {
             phone: person.phone.as_ref().map(|phone| keys.seal(phone)),
             country_code: person.country_code.as_ref().map(|code| keys.seal(code)),
             attributes: person.attributes.as_ref().map(|text| keys.seal(text)),
+            totp_pending: None,
         }
     }
 
@@ -66,6 +73,7 @@ impl SealedProfile {
             phone,
             country_code,
             attributes,
+            totp_pending,
         } = self;
         let renewed = [
             keys.renew(email)?,
@@ -76,6 +84,7 @@ impl SealedProfile {
             keys.renew_any(phone)?,
             keys.renew_any(country_code)?,
             keys.renew_any(attributes)?,
+            keys.renew_any(totp_pending)?,
         ];
         Ok(renewed.contains(&true))
     }

@@ -154,6 +154,7 @@ mod tests {
                 phone: None,
                 country_code: None,
                 attributes: None,
+                totp_pending: None,
             },
             password_hash: PasswordHash::from_stored(String::new()),
             slots: IndexSlots::unused(&id),

@@ -138,6 +138,8 @@ mod refresh;
 mod resend;
 mod resource_server;
 mod rotation;
+mod second_factor;
+mod second_factor_required;
 mod sessions;
 mod sign_in;
 mod slow_and_large_bodies;

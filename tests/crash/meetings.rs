@@ -14,23 +14,24 @@ pub(crate) async fn every_meeting<S>(
     for at in 1.. {
         let world = World::new().await;
         let (one, other) = (world.process(), world.process());
-        let prepared = prepare(&world).await;
+        let prepared = Box::pin(prepare(&world)).await;
         let mut held = one.faults.hold(at);
-        let stopped = async {
+        // On the heap: together they are too much for a stack.
+        let stopped = Box::pin(async {
             first(&world, &one, &prepared).await;
             one.faults.heal();
-        };
-        let meanwhile = async {
+        });
+        let meanwhile = Box::pin(async {
             let has_come = held.arrived().await;
             if has_come {
                 second(&world, &other, &prepared).await;
                 held.release();
             }
             has_come
-        };
+        });
         let ((), has_come) = tokio::join!(stopped, meanwhile);
         if has_come {
-            check(&world, prepared, at).await;
+            Box::pin(check(&world, prepared, at)).await;
         }
         world.close().await;
         if !has_come {

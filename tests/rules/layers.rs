@@ -166,6 +166,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
             "hmac",
             "jsonwebtoken",
             "md4",
+            "totp_rs",
         ],
         &["crypto"],
     ),

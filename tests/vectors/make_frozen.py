@@ -259,6 +259,31 @@ def session_link() -> dict:
     }
 
 
+def second_factor_token() -> dict:
+    refresh_key = key("refresh")
+    expires_at, epoch, remember = 1_764_000_600_000, 7, 1
+    facts = expires_at.to_bytes(8, "big") + epoch.to_bytes(8, "big") + bytes([remember]) + ACCOUNT.encode()
+    tag = mac(refresh_key, join(b"sealgate/second-factor/v1", USER_TYPE.encode(), facts))
+    return {
+        "key": refresh_key.hex(),
+        "expires_at": expires_at,
+        "epoch": epoch,
+        "text": "mf1." + b64url(tag + facts),
+    }
+
+
+def recovery() -> dict:
+    secret, random = key("totp")[:20], key("recovery code")[:10]
+    code = base64.b32encode(random).decode().lower()
+    code_key = HKDF(hashes.SHA256(), 32, None, b"sealgate/recovery/v1").derive(secret)
+    message = join(b"sealgate/recovery/v1", USER_TYPE.encode(), ACCOUNT.encode(), random)
+    return {
+        "secret": secret.hex(),
+        "code": "-".join(code[at : at + 4] for at in range(0, 16, 4)),
+        "digest": mac(code_key, message).hex(),
+    }
+
+
 def link() -> dict:
     random = key("link random")
 
@@ -618,6 +643,7 @@ def frozen() -> dict:
             "country_code": True,
             "attributes": False,
             "totp": False,
+            "totp_pending": False,
             "request_address": True,
             "outbox_to": True,
             "outbox_link": False,
@@ -657,6 +683,8 @@ def frozen() -> dict:
         "filter": email_filter(),
         "device": device(),
         "session_link": session_link(),
+        "second_factor_token": second_factor_token(),
+        "recovery": recovery(),
         "session": session(),
         "audit": audit(),
         "access_token_pairs": signed_by_pairs("at+jwt", access_claims()),

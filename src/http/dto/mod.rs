@@ -4,6 +4,7 @@ pub mod export;
 pub mod phone;
 pub mod profile;
 pub mod recovery;
+pub mod second_factor;
 pub mod session;
 pub mod token;
 pub mod well_known;

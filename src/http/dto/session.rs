@@ -3,8 +3,8 @@
 use poem_openapi::Object;
 
 use crate::{
-    domain::{password::Password, private::Private},
-    http::{body::Dto, fields::Fields, population::Population},
+    domain::{password::Password, private::Private, second_factor::Proof},
+    http::{body::Dto, dto::second_factor::read_proof, fields::Fields, population::Population},
     service::{list_sessions::SessionView, reauthenticate::Proven},
 };
 
@@ -66,19 +66,30 @@ pub struct Ended {
 pub struct ReauthenticateSchema {
     /// The password.
     password: String,
+    /// Six digits of the authenticator app, where the account has one.
+    code: Option<String>,
+    /// In place of `code`: one of the recovery codes.
+    recovery_code: Option<String>,
 }
 
 impl poem_openapi::types::Example for ReauthenticateSchema {
     fn example() -> Self {
         Self {
             password: "SecureP@ssw0rd123!".into(),
+            code: None,
+            recovery_code: None,
         }
     }
 }
 
 /// A proof of who one is, read.
 #[derive(Debug)]
-pub struct Reauthenticate(pub Password);
+pub struct Reauthenticate {
+    /// The password.
+    pub password: Password,
+    /// Of a second factor.
+    pub proof: Option<Proof>,
+}
 
 impl Dto for Reauthenticate {
     type Schema = ReauthenticateSchema;
@@ -87,7 +98,11 @@ impl Dto for Reauthenticate {
     fn read(fields: &mut Fields, _: &Population) -> Option<Self> {
         let password = fields.required("password");
         let password = fields.parse("password", password, |text| Password::for_check(text.to_owned()));
-        Some(Self(password?))
+        let proof = read_proof(fields).ok()?;
+        Some(Self {
+            password: password?,
+            proof,
+        })
     }
 }
 

@@ -14,6 +14,7 @@ mod markers;
 mod person;
 mod places;
 mod searching;
+mod second_factor;
 mod story;
 mod unheard;
 

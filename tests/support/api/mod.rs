@@ -2,6 +2,7 @@
 
 mod answer;
 mod app;
+mod authenticator;
 mod faulty;
 mod forge;
 mod inbox;
@@ -17,6 +18,7 @@ mod transit;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{Pair, TestApp};
+pub(crate) use authenticator::{Authenticator, Protected, recovery_codes};
 pub(crate) use faulty::{Faulty, Tally, Timed, say, until};
 pub(crate) use forge::{Forger, encoded, part};
 pub(crate) use inbox::Mail;
