@@ -42,9 +42,10 @@ enum LoginResponse {
     #[oai(status = 200)]
     SignedIn(
         Json<Tokens>,
-        /// Send it along at the next sign-in from this device.
+        /// Send it along at the next sign-in from this device. Not there where the request had none, and the account knows
+        /// the same program from the same network already: such a device is known without.
         #[oai(header = "X-Device-Token")]
-        String,
+        Option<String>,
     ),
 }
 
@@ -54,9 +55,9 @@ impl SessionsApi {
     ///
     /// With address or username and password, as OAuth 2's password form or the same members in JSON. An unknown
     /// address and a wrong password get the same answer in the same time; the right password of a registration that
-    /// still waits for its link is 403 `email_not_verified`. The answer's `X-Device-Token` makes the device known:
-    /// sent along the next time, it is not held up by other people's wrong passwords, and the owner is not mailed about a
-    /// new device.
+    /// still waits for its link is 403 `email_not_verified`. The answer's `X-Device-Token`, kept and sent along the next
+    /// time, makes the device known: it is not held up by other people's wrong passwords, and the owner is not mailed about
+    /// a new device.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
@@ -79,7 +80,7 @@ impl SessionsApi {
         let started = sign_in(core, user_type, attempt).await?;
         Ok(LoginResponse::SignedIn(
             Json(started.pair.into()),
-            started.device.expose().to_owned(),
+            started.device.map(|token| token.expose().to_owned()),
         ))
     }
 
