@@ -45,5 +45,6 @@ pub mod token_signer;
 pub mod transit_names;
 pub mod twilio_signature;
 mod verified_tokens;
+mod versioned_mac;
 
 pub use sealed::Sealed;
