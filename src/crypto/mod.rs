@@ -27,6 +27,7 @@ mod frozen;
 mod hash_memory;
 pub mod kek;
 pub mod kek_file;
+pub mod kek_succession;
 pub mod key_pair;
 pub mod keyring;
 pub mod local_keks;
