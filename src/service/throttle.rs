@@ -109,7 +109,7 @@ impl Try {
 
 /// Forgets the tries of whoever set a new password by a mailed link: with each of their `names`, those of all strangers, of
 /// their network, and of the device that the link was used from. Who guessed the old password begins anew against one that
-/// was just chosen; who has no access to the mailbox can't ask for it.
+/// was just chosen; who has no access to the mailbox can't ask for it. Who counts along may notice that it was done.
 pub(in crate::service) async fn forget(
     core: &Core,
     user_type: &UserType,
