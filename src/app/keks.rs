@@ -16,6 +16,7 @@ use crate::{
         dek_cache::DekCache,
         kek::{KekError, KekProvider, Keks},
         kek_file::{self, KekFile, KekFileError},
+        kek_succession::Succession,
     },
     domain::clock::{Clock, SystemClock},
     storage::Stores,
@@ -28,15 +29,32 @@ pub(super) async fn open(config: &Config, stores: &Stores, clock: &Arc<dyn Clock
         KekSource::Environment(keks) => Arc::clone(keks) as Arc<_>,
         KekSource::Transit(settings) => open_transit(settings)?,
     };
+    let provider = match &config.stores.keks.before {
+        None => provider,
+        Some(before) => Arc::new(Succession::new(open_before(before, config, clock)?, provider)),
+    };
     let source = &config.stores.keks.provider;
     let keks = Keks::newest(provider).await.map_err(|error| refusal(source, error))?;
     Ok(Arc::new(keks))
 }
 
+/// The provider that the keys are moved from. It has keys: none is made there.
+fn open_before(source: &KekSource, config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn KekProvider>> {
+    Ok(match source {
+        KekSource::File => {
+            let file = KekFile::open(&config.stores.kek_file, Arc::clone(clock));
+            Arc::new(file.context("KEK_PROVIDER_BEFORE=file: KEK_FILE")?)
+        }
+        KekSource::Environment(keks) => Arc::clone(keks) as Arc<_>,
+        KekSource::Transit(settings) => open_transit(settings)?,
+    })
+}
+
 /// What remembers unwrapped data keys: only where unwrapping asks somebody else.
 pub(super) fn dek_cache(config: &Config) -> Option<Arc<DekCache>> {
     let keks = &config.stores.keks;
-    let is_remote = matches!(keks.provider, KekSource::Transit(_));
+    let mut sources = [Some(&keks.provider), keks.before.as_ref()].into_iter().flatten();
+    let is_remote = sources.any(|source| matches!(source, KekSource::Transit(_)));
     let settings = keks.dek_cache.filter(|_| is_remote)?;
     Some(Arc::new(DekCache::new(settings.owners, settings.lifetime)))
 }

@@ -53,7 +53,8 @@ impl Environment {
                 let says = "must begin with https:// in production: mailed links begin with it";
                 reader.report("PUBLIC_URL", says, "Write the URL that people reach the service by");
             }
-            let has_file = matches!(stores.keks.provider, KekSource::File);
+            let sources = [Some(&stores.keks.provider), stores.keks.before.as_ref()];
+            let has_file = sources.iter().flatten().any(|source| matches!(source, KekSource::File));
             if has_file && stores.kek_file.starts_with(&stores.data_dir) {
                 let says = "must not lie beside the data in production";
                 reader.report(

@@ -15,6 +15,8 @@ use crate::{
 pub struct KeksConfig {
     /// Who has them.
     pub provider: KekSource,
+    /// Who had them before, and is still asked for what it wrapped.
+    pub before: Option<KekSource>,
     /// Unwrapped data keys, where the provider is a service; none is not to remember them.
     pub dek_cache: Option<DekCacheConfig>,
 }
@@ -94,17 +96,43 @@ const DEFAULT_OWNERS: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero"
 impl KeksConfig {
     pub(in crate::config) fn read(reader: &mut Reader<'_>) -> Self {
         let dek_cache = dek_cache(reader);
-        let provider = match kind(reader) {
-            Kind::File => Some(KekSource::File),
-            Kind::Environment => environment(reader),
-            Kind::Transit => transit(reader).map(Box::new).map(KekSource::Transit),
-        };
+        let (kind, before) = kinds(reader);
+        let provider = source(reader, kind);
+        let before = before.and_then(|before| source(reader, before));
         Self {
             // What is missing was reported.
             provider: provider.unwrap_or(KekSource::File),
+            before,
             dek_cache,
         }
     }
+}
+
+fn source(reader: &mut Reader<'_>, kind: Kind) -> Option<KekSource> {
+    match kind {
+        Kind::File => Some(KekSource::File),
+        Kind::Environment => environment(reader),
+        Kind::Transit => transit(reader).map(Box::new).map(KekSource::Transit),
+    }
+}
+
+/// The provider, and the one before it.
+fn kinds(reader: &mut Reader<'_>) -> (Kind, Option<Kind>) {
+    const BEFORE: &str = "KEK_PROVIDER_BEFORE";
+    let Some(said) = reader.text(BEFORE).map(|text| text.trim().to_ascii_lowercase()) else {
+        return (kind(reader), None);
+    };
+    let mend = "Write `file`, `environment` or `transit`";
+    let before = reader.parse(BEFORE, Kind::File, mend);
+    if reader.text("KEK_PROVIDER").is_none() {
+        reader.report("KEK_PROVIDER", format!("must be set beside {BEFORE}"), mend);
+    }
+    let provider = reader.parse("KEK_PROVIDER", Kind::File, mend);
+    let other = reader.text("KEK_PROVIDER").map(|text| text.trim().to_ascii_lowercase());
+    if other.is_some_and(|other| other == said) {
+        reader.report(BEFORE, "is the provider itself", "Name the other one, or unset it");
+    }
+    (provider, Some(before))
 }
 
 /// As it is said; else as what is set says, where that is one thing.
@@ -241,130 +269,4 @@ fn dek_cache(reader: &mut Reader<'_>) -> Option<DekCacheConfig> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        config::{Config, ConfigProblem, Source},
-        crypto::local_keks::make_line,
-        domain::clock::Timestamp,
-    };
-
-    fn load(pairs: &[(&str, &str)]) -> Result<Config, Vec<ConfigProblem>> {
-        let pairs = pairs.iter();
-        Config::load(&Source::from_pairs(
-            pairs.map(|&(name, value)| (name.to_owned(), value.to_owned())),
-        ))
-    }
-
-    fn refused(pairs: &[(&str, &str)]) -> Vec<String> {
-        let problems = load(pairs).expect_err("refused");
-        problems.into_iter().map(|problem| problem.name).collect()
-    }
-
-    const TRANSIT: [(&str, &str); 3] = [
-        ("TRANSIT_URL", "https://vault.example:8200"),
-        ("TRANSIT_KEY", "sealgate"),
-        ("TRANSIT_TOKEN", "hvs.secret"),
-    ];
-
-    #[test]
-    fn the_provider_is_what_is_set() {
-        let provider = |pairs: &[(&str, &str)]| load(pairs).expect("valid").stores.keks.provider;
-        assert!(matches!(provider(&[]), KekSource::File));
-        assert!(matches!(provider(&[("KEK_FILE", "x.keys")]), KekSource::File));
-        let (id, line) = make_line(Timestamp::from_millis(1));
-        let KekSource::Environment(keks) = provider(&[("KEK", &line)]) else {
-            panic!("set")
-        };
-        assert_eq!(keks.ids().collect::<Vec<_>>(), [&id]);
-        let KekSource::Transit(transit) = provider(&TRANSIT) else {
-            panic!("set")
-        };
-        assert_eq!((transit.mount.as_str(), transit.key.as_str()), ("transit", "sealgate"));
-        let both = [&TRANSIT[..], &[("KEK_FILE", "x.keys"), ("KEK_PROVIDER", "transit")]].concat();
-        assert!(matches!(provider(&both), KekSource::Transit(_)));
-    }
-
-    #[test]
-    fn several_lines_stand_in_one_variable() {
-        let [(first, one), (second, two)] = [1, 2].map(|at| make_line(Timestamp::from_millis(at)));
-        for between in ["\n", ";", " ; ", ";\n"] {
-            let text = format!("{}{between}{}", *one, *two);
-            let KekSource::Environment(keks) = load(&[("KEK", &text)]).expect("valid").stores.keks.provider else {
-                panic!("set")
-            };
-            assert_eq!(keks.ids().collect::<Vec<_>>(), [&first, &second], "{between:?}");
-        }
-    }
-
-    #[test]
-    fn what_contradicts_or_is_missing_is_told_and_no_key_repeated() {
-        let (_, line) = make_line(Timestamp::from_millis(1));
-        let both = [("KEK", line.as_str()), ("KEK_FILE", "x.keys")];
-        assert_eq!(refused(&both), ["KEK"]);
-        let transit_beside = [&TRANSIT[..], &[("KEK_FILE", "x.keys")]].concat();
-        assert_eq!(refused(&transit_beside), ["KEK_PROVIDER"]);
-        let transit_beside = [&TRANSIT[..], &[("KEK", line.as_str())]].concat();
-        assert_eq!(refused(&transit_beside), ["KEK_PROVIDER"]);
-        assert_eq!(refused(&[("KEK_PROVIDER", "environment")]), ["KEK"]);
-        assert_eq!(refused(&[("KEK_PROVIDER", "hsm")]), ["KEK_PROVIDER"]);
-        assert_eq!(
-            refused(&[("KEK_PROVIDER", "transit")]),
-            ["TRANSIT_URL", "TRANSIT_KEY", "TRANSIT_TOKEN"]
-        );
-        let doubled = format!("{0};{0}", *line);
-        let problems = load(&[("KEK", &doubled)]).expect_err("doubled");
-        let key = line.split(' ').nth(1).expect("a key");
-        assert!(
-            problems.iter().all(|problem| !problem.to_string().contains(key)),
-            "{problems:?}"
-        );
-    }
-
-    #[test]
-    fn a_transit_engine_is_reached_safely() {
-        for (variable, value) in [
-            ("TRANSIT_URL", "http://vault.example:8200"),
-            ("TRANSIT_URL", "https://me:secret@vault.example"),
-            ("TRANSIT_URL", "vault.example"),
-            ("TRANSIT_KEY", "a/b"),
-            ("TRANSIT_KEY", ".."),
-            ("TRANSIT_MOUNT", "kms/../sys"),
-            ("TRANSIT_CA_FILE", "/nowhere/ca.pem"),
-        ] {
-            let mut pairs = TRANSIT.to_vec();
-            pairs.retain(|(name, _)| *name != variable);
-            pairs.push((variable, value));
-            assert_eq!(refused(&pairs), [variable], "{value}");
-        }
-        let pairs = [&TRANSIT[..], &[("TRANSIT_MOUNT", "kms/transit/")]].concat();
-        let KekSource::Transit(transit) = load(&pairs).expect("valid").stores.keks.provider else {
-            panic!("set")
-        };
-        assert_eq!(transit.mount, "kms/transit");
-        let mut pairs = TRANSIT.to_vec();
-        pairs[0].1 = "http://127.0.0.1:8200";
-        load(&pairs).expect("an agent on this machine");
-    }
-
-    #[test]
-    fn the_cache_is_short() {
-        let cache = |pairs: &[(&str, &str)]| load(pairs).expect("valid").stores.keks.dek_cache;
-        let default = cache(&[]).expect("on");
-        assert_eq!((default.lifetime.as_secs(), default.owners.get()), (60, 10_000));
-        assert!(cache(&[("DEK_CACHE_SECONDS", "0")]).is_none());
-        assert_eq!(refused(&[("DEK_CACHE_SECONDS", "301")]), ["DEK_CACHE_SECONDS"]);
-        assert_eq!(refused(&[("DEK_CACHE_SIZE", "0")]), ["DEK_CACHE_SIZE"]);
-    }
-
-    #[test]
-    fn production_takes_transit_wherever_the_data_lies() {
-        let production = [("ENVIRONMENT", "production"), ("PUBLIC_URL", "https://id.example.com")];
-        let names = refused(&production);
-        assert!(names.contains(&"KEK_FILE".to_owned()), "{names:?}");
-        let names = load(&[&production[..], &TRANSIT[..]].concat())
-            .err()
-            .unwrap_or_default();
-        assert!(names.iter().all(|problem| problem.name != "KEK_FILE"), "{names:?}");
-    }
-}
+mod tests;

@@ -58,7 +58,7 @@ pub enum KekError {
 /// Holds key-encryption keys and nothing else, and wraps and unwraps with them.
 #[async_trait]
 pub trait KekProvider: Send + Sync + 'static {
-    /// Every key that it has now, oldest first, at least one; a file is read again, a service asked.
+    /// Every key that it has now and that may wrap, oldest first, at least one; a file is read again, a service asked.
     async fn known(&self) -> Result<Vec<KekId>, KekError>;
     /// Makes another, which is the last of [`known`](Self::known) from then on. Nothing wraps under it until it is told to
     /// ([`Keks::activate`]). [`KekError::CannotMake`] where the operator has to, with what he has to do.
@@ -69,6 +69,10 @@ pub trait KekProvider: Send + Sync + 'static {
     async fn wrap(&self, under: &KekId, key: &[u8]) -> Result<WrappedKey, KekError>;
     /// Unwraps under the key that `wrapped` names.
     async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, KekError>;
+    /// Whether a key of that name is one of this provider's, where that can be said without asking anybody.
+    fn is_own(&self, _id: &KekId) -> Option<bool> {
+        None
+    }
 }
 
 /// The provider, and which of its keys wraps from now on.

@@ -173,6 +173,11 @@ impl KekProvider for KekFile {
     async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, KekError> {
         self.with(&wrapped.kek_id).await?.unwrap(wrapped)
     }
+
+    /// One that it did not have may have been added since.
+    fn is_own(&self, id: &KekId) -> Option<bool> {
+        self.keys().ids().any(|known| known == id).then_some(true)
+    }
 }
 
 /// Makes a file with one fresh key. Whoever comes second, or finds one there, leaves it as it is.

@@ -134,6 +134,10 @@ impl KekProvider for LocalKeks {
     async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, KekError> {
         self.unwrap(wrapped)
     }
+
+    fn is_own(&self, id: &KekId) -> Option<bool> {
+        Some(self.ids().any(|known| known == id))
+    }
 }
 
 /// A fresh key and the line that it stands in.

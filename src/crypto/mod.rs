@@ -27,6 +27,7 @@ mod frozen;
 mod hash_memory;
 pub mod kek;
 pub mod kek_file;
+pub mod kek_succession;
 pub mod key_pair;
 pub mod keyring;
 pub mod local_keks;
@@ -47,5 +48,6 @@ pub mod totp;
 pub mod transit_names;
 pub mod twilio_signature;
 mod verified_tokens;
+mod versioned_mac;
 
 pub use sealed::Sealed;

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     crypto::{
         blind_index::IndexSlots,
-        encoding::{hmac_sha256, hmac_sha256_matches, join},
+        encoding::join,
         field::Totp,
-        keyring::{KeyUse, Keyring, MissingKey},
+        keyring::{Keyring, MissingKey},
         password_hasher::PasswordHash,
         sealed::Sealed,
+        versioned_mac,
     },
     domain::{
         account::{AccountStatus, Role},
@@ -107,9 +108,7 @@ impl<'a> RecordMac<'a> {
 
     /// Signs under the active key.
     pub fn sign(self, user_type: &UserType, id: &AccountId, security: Security) -> Result<SignedSecurity, MissingKey> {
-        let key = self.0.active(&KeyUse::Mac)?;
-        let mut mac = key.version.to_be_bytes().to_vec();
-        mac.extend_from_slice(&hmac_sha256(&key.material, &covered(user_type, id, &security)));
+        let mac = versioned_mac::sign(self.0, &covered(user_type, id, &security))?;
         Ok(SignedSecurity { security, mac })
     }
 
@@ -120,14 +119,9 @@ impl<'a> RecordMac<'a> {
         id: &AccountId,
         signed: &'r SignedSecurity,
     ) -> Result<&'r Security, Tampered> {
-        let (version, tag) = signed.mac.split_first_chunk::<2>().ok_or(Tampered)?;
-        let key = self
-            .0
-            .readable(&KeyUse::Mac, u16::from_be_bytes(*version))
-            .map_err(|_| Tampered)?;
         let message = covered(user_type, id, &signed.security);
-        let genuine = tag.len() == 32 && hmac_sha256_matches(&key.material, &message, tag);
-        if genuine { Ok(&signed.security) } else { Err(Tampered) }
+        let is_genuine = versioned_mac::is_of(self.0, &message, &signed.mac);
+        is_genuine.then_some(&signed.security).ok_or(Tampered)
     }
 }
 
@@ -183,7 +177,7 @@ mod tests {
     use super::*;
     use crate::crypto::{
         frozen::{Frozen, array, bytes, hex, list, number},
-        keyring::{KeyState, RootKey},
+        keyring::{KeyState, KeyUse, RootKey},
     };
 
     fn keyring() -> Keyring {

@@ -5,8 +5,9 @@
 
 use crate::{
     crypto::{
-        encoding::{hmac_sha256, hmac_sha256_matches, join},
-        keyring::{KeyUse, Keyring, MissingKey},
+        encoding::join,
+        keyring::{Keyring, MissingKey},
+        versioned_mac,
     },
     domain::{
         clock::Timestamp,
@@ -33,22 +34,15 @@ pub struct SessionFacts<'s> {
 }
 
 impl SessionFacts<'_> {
-    /// `key version u16 BE | HMAC-SHA-256`, 34 bytes, under the active key.
+    /// Under the active key.
     pub fn sign(&self, keyring: &Keyring) -> Result<Vec<u8>, MissingKey> {
-        let key = keyring.active(&KeyUse::Mac)?;
-        let mut mac = key.version.to_be_bytes().to_vec();
-        mac.extend_from_slice(&hmac_sha256(&key.material, &self.message()));
-        Ok(mac)
+        versioned_mac::sign(keyring, &self.message())
     }
 
     /// Whether `mac` is of these.
     #[must_use]
     pub fn is_signed_by(&self, keyring: &Keyring, mac: &[u8]) -> bool {
-        let Some((version, tag)) = mac.split_first_chunk::<2>() else {
-            return false;
-        };
-        let key = keyring.readable(&KeyUse::Mac, u16::from_be_bytes(*version));
-        tag.len() == 32 && key.is_ok_and(|key| hmac_sha256_matches(&key.material, &self.message(), tag))
+        versioned_mac::is_of(keyring, &self.message(), mac)
     }
 
     fn message(&self) -> Vec<u8> {
@@ -79,7 +73,7 @@ mod tests {
     use super::*;
     use crate::crypto::{
         frozen::{Frozen, bytes, hex},
-        keyring::{KeyState, RootKey},
+        keyring::{KeyState, KeyUse, RootKey},
     };
 
     #[test]

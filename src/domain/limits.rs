@@ -99,8 +99,10 @@ limits! {
     TextsOfClient "LIMIT_TEXTS_OF_CLIENT" 30 HOUR,
     /// Forgotten passwords reported by one address of a client.
     ForgetPassword "LIMIT_FORGET_PASSWORD" 3 MINUTE,
-    /// Reset links to one mailbox, whoever asks: it is not to be filled by strangers.
+    /// Reset links to one mailbox, whoever asks: it is not to be filled by strangers. Past it, who asks is answered as ever.
     ResetLinks "LIMIT_RESET_LINKS" 3 HOUR,
+    /// Reset links to one mailbox that one address of a client asks for.
+    ResetLinksOfClient "LIMIT_RESET_LINKS_OF_CLIENT" 3 HOUR,
     /// Reset forms opened by one address of a client.
     ResetPasswordForm "LIMIT_RESET_PASSWORD_FORM" 10 MINUTE,
     /// Passwords reset by one address of a client.

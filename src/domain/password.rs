@@ -5,7 +5,8 @@
 //!
 //! - `default`: 8 to 128 code points with an upper-case letter, a lower-case letter, a digit and something else (a
 //!   sign, a space, a letter of a script without case).
-//! - `nist`: 15 to 128 code points, 8 with a second factor, of any kind.
+//! - `nist`: 15 to 128 code points, 8 with a second factor, of any kind; and not one that an estimate of guesses
+//!   (`zxcvbn`) takes to be found at once, such as fifteen times the same character, which `default` has composition for.
 //! - Both: the context rule. Context words are the service's name, the user type, the person's names and the local
 //!   part of the e-mail address, each whole and cut at what is neither letter nor digit, from 4 code points on. A
 //!   password that contains one, in any case, is refused when fewer than 8 code points are left after all of them
@@ -22,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::{
     common_passwords::is_common,
-    password_rules::{PasswordRules, RefusedPassword},
+    password_rules::{PasswordRules, RefusedPassword, is_guessed_at_once},
     private::{Private, Refusal},
 };
 
@@ -106,13 +107,18 @@ pub struct PasswordPolicyError;
 pub struct Password(Private);
 
 impl Password {
-    /// A password that somebody chooses; every broken rule is reported. Slow where it is refused, and where the list of
-    /// breached ones is read: not for a thread that others wait for.
+    /// A password that somebody chooses; every broken rule is reported. Slow where it is refused, under `nist`, and where the
+    /// list of breached ones is read: not for a thread that others wait for.
     pub fn parse_new(text: String, rules: &PasswordRules, context: &[&str]) -> Result<Self, RefusedPassword> {
         let password = Self(to_nfc(Zeroizing::new(text)));
         let mut violations = rules.policy.violations(password.expose(), context);
         if rules.has_breached(password.expose()) {
             violations.push(PasswordError::Breached);
+        }
+        // Last, for it is slow.
+        let is_estimated = violations.is_empty() && matches!(rules.policy, PasswordPolicy::Nist { .. });
+        if is_estimated && is_guessed_at_once(password.expose(), context) {
+            violations.push(PasswordError::Guessable);
         }
         if violations.is_empty() {
             Ok(password)
@@ -215,6 +221,9 @@ pub enum PasswordError {
     /// One that everybody tries first.
     #[error("Choose a password that others don't choose too: several unrelated words, for example.")]
     Common,
+    /// One that is found after few guesses, whether or not others choose it.
+    #[error("Choose a password that is harder to guess: several unrelated words, for example.")]
+    Guessable,
     /// One that was stolen somewhere.
     #[error("Choose another password: this one is in a public list of stolen ones, whoever it was stolen from.")]
     Breached,
@@ -223,7 +232,10 @@ pub enum PasswordError {
 impl PasswordError {
     /// Whether it says that others would guess the password soon.
     pub(in crate::domain) const fn is_about_guessing(self) -> bool {
-        matches!(self, Self::ContextWord | Self::Common | Self::Breached)
+        matches!(
+            self,
+            Self::ContextWord | Self::Common | Self::Guessable | Self::Breached
+        )
     }
 }
 
@@ -238,6 +250,7 @@ impl Refusal for PasswordError {
             Self::NoOther => "password_no_other",
             Self::ContextWord => "password_context_word",
             Self::Common => "password_common",
+            Self::Guessable => "password_guessable",
             Self::Breached => "password_breached",
         }
     }
@@ -284,13 +297,29 @@ mod tests {
     }
 
     #[test]
-    fn the_nist_policy_counts_code_points_only() {
-        judged(&NIST, &"a".repeat(15), &[]);
-        judged(&NIST, &"\u{1F600}".repeat(128), &[]);
-        judged(&NIST, &"a".repeat(14), &[TooShort { minimum: 15 }]);
+    fn the_nist_policy_counts_code_points_and_asks_for_no_composition() {
+        judged(&NIST, "vqzkxjwyhbncmtr", &[]);
+        judged(&NIST, "correct horse battery", &[]);
+        judged(&NIST, "zwei gelbe Elche im Nebel", &[]);
+        judged(&NIST, &"vqzkxjwy".repeat(16), &[]);
+        judged(&NIST, "vqzkxjwyhbncmt", &[TooShort { minimum: 15 }]);
         judged(&NIST_MFA, "vqzkxjwy", &[]);
         judged(&NIST_MFA, &"a".repeat(8), &[Common]);
         judged(&NIST_MFA, &"a".repeat(129), &[TooLong]);
+    }
+
+    #[test]
+    fn the_nist_policy_refuses_what_is_guessed_at_once() {
+        let weak = "aaaaaaaaaaaaaaa|123456789012345|12345678901234567890123456789012345|qwertyuiopasdfg|\
+                    abcdefghijklmnopqrstuvwxyz|abcabcabcabcabcabcabcabcabcabca|AdaAdaAdaAdaAda|ada ada ada ada|brienbrienbrie!";
+        for text in weak.split('|') {
+            let found = Password::parse_new(text.to_owned(), &PasswordRules::of(NIST), &CONTEXT);
+            let found = found.expect_err(text).errors;
+            assert!(found.iter().all(|error| error.is_about_guessing()), "{text}: {found:?}");
+        }
+        judged(&NIST, &"\u{1F600}".repeat(128), &[Guessable]);
+        judged(&NIST, &"a".repeat(128), &[Guessable]);
+        judged(&PasswordPolicy::Default, &"Aa1!".repeat(32), &[]);
     }
 
     #[test]
@@ -307,7 +336,6 @@ mod tests {
         }
         for text in [
             "sealgate reminds me of otters",
-            "Ada12345",
             "Sealgate + horses",
             "correct horse battery",
         ] {

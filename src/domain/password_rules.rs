@@ -1,12 +1,13 @@
 //! All that a new password is judged by, and what its chooser is told when it is refused: each broken rule, and where
 //! the reason is that others would guess it, how long they would take (`zxcvbn`) and what helps.
 //!
-//! The estimate explains a refusal and never is one. What it costs is bounded: `zxcvbn` takes more than a second for a
-//! hundred characters that were chosen for that, and 70 ms at worst for `ESTIMATED`; longer ones get none. Its
-//! tables (8 MB) are unpacked by the first password that is refused for being guessed.
+//! The estimate explains a refusal, and is one under the policy `nist` alone ([`is_guessed_at_once`]). What it costs is
+//! bounded: `zxcvbn` takes more than a second for a hundred characters that were chosen for that, and 70 ms at worst for
+//! `ESTIMATED`; no explanation is of a longer one. Its tables (8 MB) are unpacked by the first password that is estimated.
 
 use std::{fmt, sync::Arc};
 
+use zeroize::Zeroizing;
 use zxcvbn::{feedback::Feedback, zxcvbn};
 
 use crate::domain::{
@@ -16,6 +17,8 @@ use crate::domain::{
 
 /// The longest password, in code points, that is estimated.
 const ESTIMATED: usize = 24;
+/// What is found after fewer guesses, as a power of ten, is guessed at once: in a hundred seconds by a thief of a slow hash.
+const AT_ONCE: f64 = 6.0;
 
 /// Passwords that were stolen somewhere.
 pub trait BreachedPasswords: Send + Sync + 'static {
@@ -106,6 +109,45 @@ fn estimate(password: &str, context: &[&str]) -> Option<String> {
     Some(format!("It could be guessed in {time}.{}", helps.unwrap_or_default()))
 }
 
+/// Whether few guesses find it: what it repeats is estimated once, and a long one piece by piece, until it is enough. What is
+/// strong enough is after its first piece, so that no password costs more than two hard ones.
+pub(in crate::domain) fn is_guessed_at_once(password: &str, context: &[&str]) -> bool {
+    let characters: Zeroizing<Vec<char>> = Zeroizing::new(password.chars().collect());
+    let period = period(&characters);
+    let unit = &characters[..if 2 * period <= characters.len() {
+        period
+    } else {
+        characters.len()
+    }];
+    let words = context.iter().flat_map(|entry| {
+        let parts = entry.split(|c: char| !c.is_alphanumeric());
+        parts.chain([*entry]).filter(|part| !part.is_empty())
+    });
+    let words: Vec<&str> = words.collect();
+    let mut power = f64::from(u32::try_from(characters.len() / unit.len().max(1)).unwrap_or(u32::MAX)).log10();
+    for piece in unit.chunks(ESTIMATED) {
+        let piece: Zeroizing<String> = Zeroizing::new(piece.iter().collect());
+        power += zxcvbn(&piece, &words).guesses_log10();
+        if power >= AT_ONCE {
+            return false;
+        }
+    }
+    true
+}
+
+/// After how many characters it begins again; the last time it may be cut off.
+fn period(characters: &[char]) -> usize {
+    let mut borders = vec![0; characters.len()];
+    for at in 1..characters.len() {
+        let mut border = borders[at - 1];
+        while border > 0 && characters[at] != characters[border] {
+            border = borders[border - 1];
+        }
+        borders[at] = border + usize::from(characters[at] == characters[border]);
+    }
+    characters.len() - borders.last().copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
@@ -173,6 +215,10 @@ mod tests {
             let detail = refused.reasons().next().expect("a reason").1;
             assert_eq!(detail.contains("guessed"), length <= ESTIMATED, "{length}: {detail}");
         }
+        let began = Instant::now();
         assert!(Password::parse_new(hostile[..128].to_owned(), &rules, &[]).is_ok());
+        let weak = "4@8({[<69!|10$5+7%2qwertyuiop4@8({[<69!|10$5+7%2asdfghjkl".repeat(2);
+        assert!(Password::parse_new(weak, &rules, &[]).is_ok());
+        assert!(began.elapsed().as_secs() < 4, "{:?}", began.elapsed());
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         device,
         dto::{Address, Message, recovery::Reset},
         error_code::{ErrorCode, codes},
-        middleware::rate_limit::spend,
+        middleware::rate_limit::{client, spend},
         negotiate::prefers_html,
         pages::Pages,
         population::Population,
@@ -57,7 +57,8 @@ enum ResetResponse {
 impl RecoveryApi {
     /// Ask for a new password
     ///
-    /// The same answer for every address. Where it has an account, a link is mailed that works once, for 30 minutes.
+    /// The same answer for every address. Where it has an account, a link is mailed that works once, for 30 minutes; a mailbox
+    /// that others had links mailed to lately gets no more for a while, and the last one stays good.
     #[oai(path = "/forget_password", method = "post", operation_id = "forget_password")]
     async fn forget_password(
         &self,
@@ -160,8 +161,9 @@ impl RecoveryApi {
 }
 
 async fn ask(request: &Request, population: &Population, email: &Email) -> Result<AskedResponse, Problem> {
-    let route = "/forget_password of an address";
-    spend(request, population, route, email.index_form(), Limit::ResetLinks).await?;
+    let subject = format!("{} {}", email.index_form(), client(request));
+    let route = "/forget_password of an address by a client";
+    spend(request, population, route, &subject, Limit::ResetLinksOfClient).await?;
     forget_password(&population.core, &population.user_type, email).await?;
     let message = "If this address has an account, a mail is on its way.";
     match request.data::<Pages>() {

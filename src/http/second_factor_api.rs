@@ -94,7 +94,7 @@ impl SecondFactorApi {
             started,
         } = confirm(&population.core, &who, &code, &device.0).await?;
         let (tokens, device) = match started {
-            Some(started) => (Some(started.pair.into()), Some(started.device.expose().to_owned())),
+            Some(started) => (Some(started.pair.into()), started.device),
             None => (None, None),
         };
         let confirmed = TotpConfirmed {
@@ -105,7 +105,10 @@ impl SecondFactorApi {
             recovery_codes: shown(&recovery_codes),
             tokens,
         };
-        Ok(ConfirmResponse::On(Json(confirmed), device))
+        Ok(ConfirmResponse::On(
+            Json(confirmed),
+            device.map(|token| token.expose().to_owned()),
+        ))
     }
 
     /// Sign in: the second half

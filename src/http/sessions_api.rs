@@ -45,15 +45,17 @@ pub(in crate::http) enum LoginResponse {
     #[oai(status = 200)]
     SignedIn(
         Json<Tokens>,
-        /// Send it along at the next sign-in from this device.
+        /// Send it along at the next sign-in from this device. Not there where the request had none, and the account knows
+        /// the same program from the same network already: such a device is known without.
         #[oai(header = "X-Device-Token")]
-        String,
+        Option<String>,
     ),
 }
 
 impl From<Started> for LoginResponse {
     fn from(started: Started) -> Self {
-        Self::SignedIn(Json(started.pair.into()), started.device.expose().to_owned())
+        let device = started.device.map(|token| token.expose().to_owned());
+        Self::SignedIn(Json(started.pair.into()), device)
     }
 }
 
@@ -65,9 +67,8 @@ impl SessionsApi {
     /// address and a wrong password get the same answer in the same time; the right password of a registration that
     /// still waits for its link is 403 `email_not_verified`. Where the account has a second factor it is 403 `mfa_required`
     /// with an `mfa_token` for `/mfa/verify`; where it needs one and has none, 403 `mfa_enrolment_required` with one for
-    /// `/mfa/totp`. The answer's `X-Device-Token` makes the device known:
-    /// sent along the next time, it is not held up by other people's wrong passwords, and the owner is not mailed about a
-    /// new device.
+    /// `/mfa/totp`. The answer's `X-Device-Token`, kept and sent along the next time, makes the device known: it is not held
+    /// up by other people's wrong passwords, and the owner is not mailed about a new device.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,

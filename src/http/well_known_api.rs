@@ -25,8 +25,8 @@ use crate::{
     service::Core,
 };
 
-/// Half of the time that a new key is published before it signs: with the half minute that a process takes to read it,
-/// whoever keeps the set for so long knows the key when its first token comes.
+/// Half of the time that a new key is published before it signs: whoever keeps the set for so long knows the key when its first
+/// token comes.
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=60");
 /// Where they lie.
 pub const PREFIX: &str = "/.well-known";
@@ -173,6 +173,8 @@ impl WellKnownApi {
     #[oai(path = "/jwks.json", method = "get", operation_id = "jwks")]
     async fn jwks(&self, request: &Request) -> Result<Json<KeySet>, Refused<0>> {
         let core = request.data::<Arc<Core>>().ok_or_else(internal)?;
+        // A key that another process made just now is published by this one, too.
+        core.keys.refresh(core).await;
         let keys = core.signer.published().into_iter().map(Into::into).collect();
         Ok(Json(KeySet { keys }))
     }

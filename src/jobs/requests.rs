@@ -35,11 +35,11 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
         .outbox
         .take(&request.id, now)
     {
-        Some(entry) => Change::Store(Some((entry.kind, request.address.clone()))),
+        Some(entry) => Change::Store(Some((entry.kind, request.address.clone(), request.is_dropped))),
         None => Change::Leave(None),
     })
     .await?;
-    let Some(Some((kind, address))) = taken.into_value() else {
+    let Some(Some((kind, address, is_dropped))) = taken.into_value() else {
         return Ok(());
     };
 
@@ -47,6 +47,7 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
     let email = request_keys(&keyring, key)?.open(&address)?;
     let candidates = BlindIndexer::new(&keyring, &key.user_type).find_email(&email)?;
     let concerned = match kind {
+        _ if is_dropped => None,
         _ if email_filter::is_surely_unknown(core, &key.user_type, &candidates)? => None,
         MessageKind::ResendConfirmation => resend(deliverer, key, &candidates, now).await?,
         MessageKind::ForgottenPassword => {

@@ -17,7 +17,7 @@ use crate::{
             progress,
         },
         sweep::sweep,
-        token_keys,
+        token_keys::{self, Versions},
     },
     storage::{
         SCHEMA,
@@ -112,10 +112,18 @@ pub async fn key_jobs_round(deliverer: &Deliverer, worker: &WorkerId, share: Sha
         share,
         is_over: &is_over,
     };
-    if let Err(error) = jobs::round(core, &round).await {
+    // Read once: a round is due every few seconds, and most have nothing to do.
+    let versions = match Versions::read(core).await {
+        Ok(versions) => versions,
+        Err(error) => {
+            tracing::warn!(%error, "the jobs of keys were not looked at; they wait for the next round");
+            return;
+        }
+    };
+    if let Err(error) = jobs::round(core, &versions, &round).await {
         tracing::warn!(%error, "the jobs of keys were cut short; they go on where they are");
     }
-    match progress::progress(core).await {
+    match progress::progress_of(core, &versions).await {
         Ok(progress) => progress::measure(&progress),
         Err(error) => tracing::debug!(%error, "how far the jobs of keys are is not known"),
     }

@@ -15,14 +15,13 @@ use crate::{
         ids::{AccountId, Id},
         user_type::UserType,
     },
-    service::{core::Core, failure::Failure},
+    service::{core::Core, failure::Failure, pages::Pages},
     storage::{
         Documents, Record, Ref, StoreError, accounts::AccountRecord, outbox::Outbox, profile::SealedProfile,
         registrations::RegistrationRecord, sessions::SessionRecord,
     },
 };
 
-const PAGE: u32 = 200;
 /// Data keys that are kept while sessions are looked at, which come in the order of their beginning.
 const KEPT: usize = 1024;
 /// A record that is wrong is read again, in case somebody was changing it.
@@ -140,13 +139,10 @@ where
         seen: 0,
         is_done: false,
     };
-    let mut after: Option<R::Id> = None;
-    while !progress.is_done {
-        let page = port.versions(user_type, after.as_ref(), PAGE).await;
-        let page = page.map_err(Failure::from)?;
-        progress.is_done = page.len() < PAGE as usize;
-        after = page.last().map(|(id, _)| id.clone());
-        for (id, _) in page {
+    let mut pages = Pages::new(port, user_type);
+    while let Some(page) = pages.next().await.map_err(Failure::from)? {
+        progress.is_done = page.is_last;
+        for (id, _) in page.records {
             progress.seen += 1;
             let key = Ref::new(user_type, id);
             for wrong in look(port, &key, &check).await? {

@@ -73,17 +73,29 @@ pub(in crate::service) fn place(
     Ok(token.into_iter().chain(marks.place).collect())
 }
 
+/// What became of a sign-in's device.
+#[derive(Debug)]
+pub(in crate::service) enum Noted {
+    /// The account is gone.
+    AccountGone,
+    /// Known by its place; there is no token to hand out.
+    ByPlace,
+    /// Known by this token, which the account keeps the digest of.
+    ByToken(Private),
+}
+
 /// Notes a sign-in's device in the account, and tells the owner of one that it does not know, unless it is the first at
-/// all. Answers the token to hand out; `None` where the account is gone.
+/// all.
 ///
-/// A client that keeps no token is told by its place: a new token is noted only with a new place, or such a client would
-/// drive every other device out.
+/// Only a token that is noted is handed out: with any other its client would be a new device elsewhere. From a place that is
+/// known already none is, since a client that keeps no token, and signs in each day, would drive every other device out
+/// with tokens that nobody has; one that keeps tokens gets its own where it is new.
 pub(in crate::service) async fn note(
     core: &Core,
     account: &Ref<AccountId>,
     device: &Device,
     session: &SessionId,
-) -> Result<Option<Private>, Failure> {
+) -> Result<Noted, Failure> {
     let marks = Marks::of(core, account, device)?;
     let (token, is_presented) = match marks.token {
         Some(token) => (token, true),
@@ -104,7 +116,8 @@ pub(in crate::service) async fn note(
         let devices = record.devices.get_or_insert_default();
         let is_known = devices.knows(&marks.readable, now);
         let mut digests: Vec<TokenDigest> = marks.place.into_iter().collect();
-        if is_presented || !is_known {
+        let is_kept = is_presented || !is_known;
+        if is_kept {
             digests.push(digest);
         }
         let is_changed = devices.note(&digests, now);
@@ -113,14 +126,14 @@ pub(in crate::service) async fn note(
             record.outbox.push(&message_id, notice.clone());
         }
         if is_changed {
-            Change::Store(Some(is_new))
+            Change::Store(Some((is_new, is_kept)))
         } else {
-            Change::Leave(Some(is_new))
+            Change::Leave(Some((is_new, is_kept)))
         }
     })
     .await?;
-    let Some(is_new) = noted.into_value().flatten() else {
-        return Ok(None);
+    let Some((is_new, is_kept)) = noted.into_value().flatten() else {
+        return Ok(Noted::AccountGone);
     };
     if is_new {
         hand_over(core, account, message_id);
@@ -132,7 +145,11 @@ pub(in crate::service) async fn note(
         )
         .await;
     }
-    Ok(Some(token.expose()))
+    Ok(if is_kept {
+        Noted::ByToken(token.expose())
+    } else {
+        Noted::ByPlace
+    })
 }
 
 /// Forgets every device but the one that a mailed link was used from: whoever signed in before may have been a thief.

@@ -1,6 +1,6 @@
 //! The root keys' life in a process: made once, while there is nothing they could be missing for, and read again by
-//! period, so that a key that another process made is known before it is needed; and when a token names one that is not
-//! known, so that one that had to be made in a hurry is known too.
+//! period, so that a key that another process made is known before it is needed; when a token names one that is not
+//! known, so that one that had to be made in a hurry is known too; and when the public ones are asked for.
 
 use std::{sync::Arc, time::Duration};
 
@@ -90,6 +90,17 @@ impl KeyReader {
             sleep_until(reading.ended + PAUSE).await;
         }
         self.read(core, &mut last).await.map(|()| true)
+    }
+
+    /// Reads them where that was not done within [`PAUSE`], for who is to see a key that was made just now. Whoever asks
+    /// meanwhile shares the reading; where the keys can't be read, what is known is what there is.
+    pub async fn refresh(&self, core: &Core) {
+        let mut last = self.last.lock().await;
+        if last.is_none_or(|reading| reading.ended.elapsed() >= PAUSE)
+            && let Err(error) = self.read(core, &mut last).await
+        {
+            tracing::debug!(%error, "the keys are shown as they were read last");
+        }
     }
 
     async fn read(&self, core: &Core, last: &mut Option<Reading>) -> Result<(), KeyringError> {

@@ -22,22 +22,34 @@ pub async fn spend(
     subject: &str,
     quota: Quota,
 ) -> Result<Spent, Failure> {
-    spend_noted(core, Some(user_type), route, subject, quota).await
+    spend_noted(core, user_type.as_str(), Some(user_type), route, subject, quota).await
+}
+
+/// The same of what all user types spend from together; noted with the one whose account it was.
+pub async fn spend_of_all(
+    core: &Core,
+    user_type: &UserType,
+    route: &str,
+    subject: &str,
+    quota: Quota,
+) -> Result<Spent, Failure> {
+    spend_noted(core, "", Some(user_type), route, subject, quota).await
 }
 
 /// The same of a route that belongs to no user type.
 pub async fn spend_of_service(core: &Core, route: &str, subject: &str, quota: Quota) -> Result<Spent, Failure> {
-    spend_noted(core, None, route, subject, quota).await
+    spend_noted(core, "", None, route, subject, quota).await
 }
 
 async fn spend_noted(
     core: &Core,
+    scope: &str,
     user_type: Option<&UserType>,
     route: &str,
     subject: &str,
     quota: Quota,
 ) -> Result<Spent, Failure> {
-    let spent = count(core, user_type.map_or("", UserType::as_str), route, subject, quota).await?;
+    let spent = count(core, scope, route, subject, quota).await?;
     if matches!(spent, Spent::Refused { .. }) {
         core.note_first(user_type, AuditEvent::LimitReached, Details::of_limit(route))
             .await;

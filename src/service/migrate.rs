@@ -6,11 +6,12 @@
 
 use crate::{
     domain::{ids::Id, user_type::UserType},
-    service::failure::{Failure, pass_over_damaged},
+    service::{
+        failure::{Failure, pass_over_damaged},
+        pages::Pages,
+    },
     storage::{Change, Changed, Documents, Record, Ref, StoreError, Stores, change, schema::Age},
 };
-
-const PAGE: u32 = 200;
 
 /// How far it is with one record of one user type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,13 +84,10 @@ where
         damaged: 0,
         is_done: false,
     };
-    let mut after: Option<R::Id> = None;
-    while !progress.is_done {
-        let page = port.versions(user_type, after.as_ref(), PAGE).await;
-        let page = page.map_err(Failure::from)?;
-        progress.is_done = page.len() < PAGE as usize;
-        after = page.last().map(|(id, _)| id.clone());
-        for (id, version) in page {
+    let mut pages = Pages::new(port, user_type);
+    while let Some(page) = pages.next().await.map_err(Failure::from)? {
+        progress.is_done = page.is_last;
+        for (id, version) in page.records {
             progress.seen += 1;
             match port.schema().age(version) {
                 Age::Current => {}

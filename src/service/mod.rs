@@ -39,6 +39,7 @@ pub mod limits;
 pub mod list_sessions;
 pub mod make_admin;
 pub mod migrate;
+mod pages;
 pub mod phone_codes;
 pub mod profile;
 pub mod reauthenticate;

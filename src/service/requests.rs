@@ -10,12 +10,13 @@ use crate::{
     },
 };
 
-/// Stores the request: one insert and one hand-over, whatever the address.
+/// Stores the request: one insert and one hand-over, whatever the address, and whether or not the worker is to drop it.
 pub(in crate::service) async fn ask(
     core: &Core,
     user_type: &UserType,
     email: &Email,
     kind: MessageKind,
+    is_dropped: bool,
 ) -> Result<(), Failure> {
     let now = core.clock.now();
     let key = Ref::new(user_type, MessageId::make(now, &*core.entropy));
@@ -26,6 +27,7 @@ pub(in crate::service) async fn ask(
         schema: SCHEMA,
         rev: 0,
         address: request_keys(&core.keyring.current(), &key)?.seal(email),
+        is_dropped,
         expires_at: entry.expires_at,
         outbox: Outbox::with(&key.id, entry),
     };

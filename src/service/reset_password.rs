@@ -1,12 +1,13 @@
 //! Sets a new password by a mailed link: one write uses the link up, changes the password, ends every session and
-//! queues the notice. The place that the link was used from is then the only one that the account knows.
+//! queues the notice. The place that the link was used from is then the only one that the account knows, and wrong passwords
+//! from before hold up nobody who signs in with the new one.
 
 use std::sync::Arc;
 
 use crate::{
     crypto::{digest::link_digest, record_mac::Security},
     domain::{
-        account::AccountStatus,
+        account::{AccountStatus, NewPerson},
         audit::{AuditEvent, Details, Outcome},
         challenge::Purpose,
         device::Device,
@@ -15,6 +16,7 @@ use crate::{
         private::Private,
         token::{LinkToken, TokenDigest},
         user_type::UserType,
+        username::Username,
     },
     service::{
         accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
@@ -22,7 +24,7 @@ use crate::{
         core::Core,
         devices,
         failure::Failure,
-        revoke,
+        revoke, throttle,
     },
     storage::{Change, Ref, accounts::AccountRecord, change, revocations::Standing},
 };
@@ -151,6 +153,9 @@ async fn follow(
                 };
                 revoke::account_moved_on(core, &key, &standing).await;
                 hand_over(core, &key, message_id);
+                let names = [Some(person.email.index_form()), username(&person)];
+                let names: Vec<&str> = names.into_iter().flatten().collect();
+                throttle::forget(core, user_type, &names, device.network.as_ref(), &place).await;
                 core.note(user_type, &key.id, AuditEvent::PasswordReset, Outcome::Success)
                     .await;
                 return Ok(());
@@ -160,6 +165,10 @@ async fn follow(
         }
     }
     Err(contended().into())
+}
+
+fn username(person: &NewPerson) -> Option<&str> {
+    person.username.as_ref().map(Username::index_form)
 }
 
 fn is_usable(core: &Core, (account, security): &(AccountRecord, Security), digest: &TokenDigest) -> bool {

@@ -17,7 +17,7 @@ use crate::{
         accounts::open_keys,
         authenticate::Caller,
         core::Core,
-        devices,
+        devices::{self, Noted},
         failure::Failure,
         revoke::{self, standing},
     },
@@ -42,8 +42,8 @@ pub struct TokenPair {
 pub struct Started {
     /// The tokens.
     pub pair: TokenPair,
-    /// By which the device is known the next time.
-    pub device: Private,
+    /// By which the device is known the next time; `None` where it is known by its place.
+    pub device: Option<Private>,
 }
 
 /// How a session begins.
@@ -103,10 +103,14 @@ pub(in crate::service) async fn start(core: &Core, beginning: Beginning<'_>) -> 
     };
     session.mac = session.facts().sign(&core.keyring.current())?;
     core.stores.sessions.insert(&session).await?;
-    let Some(device) = devices::note(core, account, device, &session.id).await? else {
-        let key = Ref::new(&session.user_type, session.id.clone());
-        core.stores.sessions.delete(&key).await?;
-        return Ok(None);
+    let device = match devices::note(core, account, device, &session.id).await? {
+        Noted::ByToken(token) => Some(token),
+        Noted::ByPlace => None,
+        Noted::AccountGone => {
+            let key = Ref::new(&session.user_type, session.id.clone());
+            core.stores.sessions.delete(&key).await?;
+            return Ok(None);
+        }
     };
     end_oldest(core, account, policy.most).await?;
     let pair = pair(core, &session, security, &refresh, now)?;

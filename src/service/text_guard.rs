@@ -16,7 +16,12 @@ use crate::{
         text_scope::TextScope,
         user_type::UserType,
     },
-    service::{authenticate::Caller, core::Core, failure::Failure, limits::spend},
+    service::{
+        authenticate::Caller,
+        core::Core,
+        failure::Failure,
+        limits::{spend, spend_of_all},
+    },
     storage::{
         Verdict,
         limits::{Quota, Spent},
@@ -150,22 +155,25 @@ async fn spend_limits(
     phone: &Phone,
 ) -> Result<Vec<(Quota, Spent)>, GuardError> {
     let user_type = &caller.account.user_type;
+    let account = caller.account.id.as_str();
     let country = TextScope::country_of(phone).to_string();
     let prefix = TextScope::prefix_of(phone).to_string();
     let mut said = Vec::new();
+    // A number, a client and a country are the same in every user type: as many types would be as many times the texts.
     for (route, subject, limit) in [
         ("/otp_phone to a number", phone.expose(), Limit::TextsToNumber),
-        (
-            "/otp_phone of an account",
-            caller.account.id.as_str(),
-            Limit::TextsOfAccount,
-        ),
+        ("/otp_phone of an account", account, Limit::TextsOfAccount),
         ("/otp_phone of a client", client, Limit::TextsOfClient),
         ("/otp_phone to a prefix", prefix.as_str(), Limit::TextsToPrefix),
         ("/otp_phone to a country", country.as_str(), Limit::TextsToCountry),
     ] {
-        let quota = core.quota(user_type, limit);
-        let spent = spend(core, user_type, route, subject, quota).await?;
+        let (quota, spent) = if limit == Limit::TextsOfAccount {
+            let quota = core.quota(user_type, limit);
+            (quota, spend(core, user_type, route, subject, quota).await?)
+        } else {
+            let quota = core.quota_of_service(limit);
+            (quota, spend_of_all(core, user_type, route, subject, quota).await?)
+        };
         if let Spent::Refused { retry_after } = spent {
             metrics::counter!("sealgate_texts_total", "outcome" => "limited").increment(1);
             return Err(GuardError::TooMany { quota, retry_after });

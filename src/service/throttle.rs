@@ -4,7 +4,8 @@
 //! Nobody is locked out by a stranger's guesses. A stranger, who is whoever calls from a device that the account does not
 //! know, has [`OWN`] for their network and shares [`STRANGERS`] with all others, for the same name. A device that the account
 //! knows, and a session, have [`OWN`] for themselves and share nothing. A name that nobody has is counted like any other.
-//! A mailed reset link compares nothing that can be guessed, works meanwhile, and makes the place it was used from known.
+//! A mailed reset link compares nothing that can be guessed, works meanwhile, and makes the place it was used from known. What
+//! was counted of the account's names before is [forgotten](forget) with it.
 
 use std::time::Duration;
 
@@ -103,6 +104,33 @@ impl Try {
         if let Err(error) = throttle.succeed(&self.forgotten, &self.refunded).await {
             tracing::debug!(%error, "a try that succeeded stays counted");
         }
+    }
+}
+
+/// Forgets the tries of whoever set a new password by a mailed link: with each of their `names`, those of all strangers, of
+/// their network, and of the device that the link was used from. Who guessed the old password begins anew against one that
+/// was just chosen; who has no access to the mailbox can't ask for it. Who counts along may notice that it was done.
+pub(in crate::service) async fn forget(
+    core: &Core,
+    user_type: &UserType,
+    names: &[&str],
+    network: Option<&Network>,
+    device: &[TokenDigest],
+) {
+    let Some(throttle) = &core.throttle else { return };
+    let mut forgotten = Vec::new();
+    for name in names {
+        let strangers = Trier::Stranger { name, network };
+        let known = device.iter().map(|digest| Trier::KnownDevice { name, digest });
+        for trier in known.chain([strangers]) {
+            match charged(core, user_type, &trier) {
+                Ok(tries) => forgotten.extend(tries.forgotten.into_iter().chain(tries.refunded)),
+                Err(error) => tracing::debug!(%error, "tries stay counted"),
+            }
+        }
+    }
+    if let Err(error) = throttle.succeed(&forgotten, &[]).await {
+        tracing::debug!(%error, "tries from before a reset stay counted");
     }
 }
 

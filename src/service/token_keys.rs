@@ -214,11 +214,26 @@ pub fn of_receipts(keys: &[KeyInfo]) -> Vec<Jwk> {
 
 /// Every version of one use, oldest first.
 pub(in crate::service) async fn versions(core: &Core, key_use: &KeyUse) -> Result<Vec<KeyringRecord>, StoreError> {
-    let name = key_use.name();
-    let mut versions = core.stores.keyring.list().await?;
-    versions.retain(|record| record.key_use == name);
-    versions.sort_by_key(|record| record.version);
-    Ok(versions)
+    Ok(Versions::read(core).await?.of(key_use))
+}
+
+/// Every version of every use, as one reading found them.
+#[derive(Debug)]
+pub struct Versions(Vec<KeyringRecord>);
+
+impl Versions {
+    /// Reads them.
+    pub async fn read(core: &Core) -> Result<Self, StoreError> {
+        let mut records = core.stores.keyring.list().await?;
+        records.sort_by_key(|record| record.version);
+        Ok(Self(records))
+    }
+
+    /// Those of one use, oldest first.
+    pub(in crate::service) fn of(&self, key_use: &KeyUse) -> Vec<KeyringRecord> {
+        let name = key_use.name();
+        self.0.iter().filter(|record| record.key_use == name).cloned().collect()
+    }
 }
 
 fn next(versions: &[KeyringRecord]) -> u16 {

@@ -204,8 +204,11 @@ fn plan<'u>(
     let mut new_email = None;
     if let Some(email) = &update.email {
         if email.index_form() == person.email.index_form() {
-            // Another spelling of the confirmed address.
-            sealed.email = keys.seal(email);
+            // Another spelling of the confirmed address: nothing is left to confirm, but mail goes where it says.
+            if email.expose() != person.email.expose() {
+                needs_fresh = true;
+                sealed.email = keys.seal(email);
+            }
         } else {
             needs_fresh = true;
             sealed.email_pending = Some(keys.seal(email));

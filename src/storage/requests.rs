@@ -28,6 +28,9 @@ pub struct RequestRecord {
     pub rev: u64,
     /// The address, sealed under the shared request key.
     pub address: Sealed<RequestAddress>,
+    /// Past what a mailbox gets: nobody is written to. Stored all the same, so that who asks can't tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_dropped: bool,
     /// Removed from then on, done or not.
     pub expires_at: Timestamp,
     /// Its one message.

@@ -95,6 +95,9 @@ pub struct TextCountRecord {
     /// Since an alarm: no further one, and where the scope pauses no text, before then.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     paused_until: Option<Timestamp>,
+    /// When it was lifted last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    lifted_at: Option<Timestamp>,
 }
 
 impl TextCountRecord {
@@ -112,6 +115,7 @@ impl TextCountRecord {
             is_told: false,
             slots: Vec::new(),
             paused_until: None,
+            lifted_at: None,
         }
     }
 
@@ -119,6 +123,18 @@ impl TextCountRecord {
     #[must_use]
     pub fn sent_on(&self, now: Timestamp) -> u32 {
         if self.day == day_of(now) { self.sent } else { 0 }
+    }
+
+    /// Those of them that the cap counts: since it was lifted last.
+    #[must_use]
+    pub fn spent_on(&self, now: Timestamp) -> u32 {
+        if self.day == day_of(now) { self.spent } else { 0 }
+    }
+
+    /// When it was lifted last, where that was within `ago`.
+    #[must_use]
+    pub fn lifted_within(&self, ago: Duration, now: Timestamp) -> Option<Timestamp> {
+        self.lifted_at.filter(|at| now < at.plus(ago))
     }
 
     /// Until when the breaker of `cap` is open.
@@ -207,6 +223,7 @@ impl TextCountRecord {
         self.is_told = false;
         self.slots.clear();
         self.paused_until = None;
+        self.lifted_at = Some(now);
     }
 
     fn turn(&mut self, now: Timestamp) {

@@ -2,6 +2,7 @@
 //! serve for their time, everything else is 503, and nothing is ever sealed under a key that was not to be used.
 
 use std::{
+    collections::BTreeSet,
     num::NonZeroUsize,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use sealgate::{
     crypto::{
         dek_cache::DekCache,
         kek::{KekError, KekProvider, Keks, WrappedKey},
-        keyring::SharedKeyring,
+        keyring::{KeyUse, SharedKeyring},
         local_keks::{LocalKeks, make_line},
     },
     domain::{
@@ -23,7 +24,11 @@ use sealgate::{
         ids::{AccountId, KekId},
         user_type::UserType,
     },
-    service::{Failure, vault::Vault},
+    service::{
+        Core, Failure,
+        rotation::{destroy::destroy, rotate},
+        vault::Vault,
+    },
     storage::Ref,
 };
 use tokio::time::Instant;
@@ -31,12 +36,15 @@ use zeroize::Zeroizing;
 
 use crate::{
     fault_proxy::Fault,
+    rotation,
     support::{Person, Setup, StoreSet, TestApp, TransitEngine, eventually, logged, say},
+    token_keys::Operator,
 };
 
 cases_per_store! {
     an_installation_lives_on_transit_and_serves_from_memory_while_it_is_away
     what_is_remembered_opens_only_what_the_key_database_still_has
+    keys_move_from_a_file_to_transit_and_back_while_everything_serves
 }
 
 cases_once! {
@@ -88,6 +96,85 @@ async fn an_installation_lives_on_transit_and_serves_from_memory_while_it_is_awa
     assert_eq!(engine.versions().await, 1, "no key makes itself");
     assert!(!logged().contains("hvs."), "tokens stay out of logs");
     engine.check();
+    app.shut_down().await;
+}
+
+/// The key-encryption keys that data keys, and the other root keys, name.
+async fn wrapping(core: &Core) -> BTreeSet<KekId> {
+    let mut named = BTreeSet::new();
+    for user_type in core.user_types.keys() {
+        for (id, _) in core.stores.deks.versions(user_type, None, 1000).await.expect("answers") {
+            let found = core.stores.deks.find(&Ref::new(user_type, id)).await.expect("answers");
+            named.extend(
+                found
+                    .into_iter()
+                    .flat_map(|record| record.deks.into_values())
+                    .map(|key| key.kek_id),
+            );
+        }
+    }
+    let root = core.stores.keyring.list().await.expect("answers").into_iter();
+    named.extend(
+        root.filter(|record| record.key_use != "kek")
+            .map(|record| record.wrapped.kek_id),
+    );
+    named
+}
+
+async fn keys_move_from_a_file_to_transit_and_back_while_everything_serves(stores: &StoreSet) {
+    let engine = TransitEngine::start().await;
+    let file = rotation::setup(stores);
+    let transit = engine.lead(file.clone()).set("DEK_CACHE_SECONDS", "0");
+    let app = file.spawn().await;
+    let (first, _) = app.member("User1").await;
+    let waiting = Person::new();
+    let link = app.register("User2", &waiting).await;
+    app.shut_down().await;
+
+    // There, and back into a file that is made for it; the one before is not needed at the end.
+    let mut people = vec![first];
+    for (from, to, version) in [("file", "transit", 1), ("transit", "file", 2)] {
+        let setup = transit.clone().set("KEK_PROVIDER", to).set("KEK_PROVIDER_BEFORE", from);
+        if to == "file" {
+            let config = setup.config();
+            std::fs::remove_file(&config.stores.kek_file).expect("there");
+            sealgate::app::make_key_file(&config).expect("made");
+        }
+        let app = setup.spawn().await;
+        let operator = Operator::of(&setup).await;
+        let core = operator.core();
+        let old = wrapping(core).await;
+        assert_eq!(old.len(), 1);
+        people.push(app.member("User1").await.0);
+        assert_eq!(wrapping(core).await, old, "as before, until it is told otherwise");
+        assert_eq!(rotate(core, &KeyUse::Kek).await.expect("made"), version + 1);
+        rotation::until_done(&app, core, &KeyUse::Kek, async || {
+            app.login("User1", &people[0]).await;
+        })
+        .await;
+        let new = wrapping(core).await;
+        assert_eq!(new.len(), 1);
+        assert!(old.is_disjoint(&new), "{old:?} {new:?}");
+        people.push(app.member("User1").await.0);
+        app.shut_down().await;
+
+        let alone = transit.clone().set("KEK_PROVIDER", to);
+        let app = alone.spawn().await;
+        for person in &people {
+            app.login("User1", person).await;
+        }
+        let operator = Operator::of(&alone).await;
+        destroy(operator.core(), &KeyUse::Kek, version).await.expect("noted");
+        app.shut_down().await;
+        // The one before opens nothing any more, and says so.
+        let before = transit.clone().set("KEK_PROVIDER", from);
+        let says = format!("{:#}", before.start().await.expect_err("must not start"));
+        assert!(says.contains("the key provider has no key"), "{says}");
+    }
+    engine.check();
+    let app = file.clone().set("KEK_PROVIDER", "file").spawn().await;
+    app.confirm("User2", &link).await.expect(200);
+    app.login("User2", &waiting).await;
     app.shut_down().await;
 }
 

@@ -329,6 +329,7 @@ async fn another_address_or_number_needs_a_fresh_sign_in(app: &TestApp, user_typ
     let pair = Pair::of(app, &refreshed);
     for change in [
         json!({ "email": Person::new().email }),
+        json!({ "email": person.email.to_uppercase() }),
         json!({ "phone": mobile() }),
         json!({ "phone": null }),
     ] {
@@ -338,9 +339,17 @@ async fn another_address_or_number_needs_a_fresh_sign_in(app: &TestApp, user_typ
         assert!(challenge.contains("insufficient_user_authentication") && challenge.contains("max_age=300"));
     }
     // What is as it was needs none.
-    let same = json!({ "email": person.email.to_uppercase(), "phone": person.phone, "last_name": "King" });
+    let same = json!({ "email": person.email, "phone": person.phone, "last_name": "King" });
     app.update(user_type, &pair.access, &same).await.expect(200);
     let fresh = app.login(user_type, &person).await;
+    // Another spelling is the same mailbox: nothing is mailed.
+    let spelt = json!({ "email": person.email.to_uppercase() });
+    let mails = app.all_mails(&person.email).await.len();
+    let profile = app.update(user_type, &fresh.access, &spelt).await.expect(200);
+    assert_eq!(profile.member("email"), person.email.to_uppercase());
+    assert_eq!(app.all_mails(&person.email).await.len(), mails);
+    assert_eq!(app.mails(&person.email.to_uppercase()).len(), 0);
+    app.login(user_type, &person).await;
     app.update(user_type, &fresh.access, &json!({ "phone": mobile() }))
         .await
         .expect(200);

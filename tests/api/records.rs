@@ -3,25 +3,32 @@
 
 use bson::{Bson, doc};
 use sealgate::{
-    domain::{audit::AuditEvent, ids::AccountId},
+    crypto::system_entropy::SystemEntropy,
+    domain::{
+        audit::AuditEvent,
+        clock::Clock as _,
+        ids::{AccountId, SessionId},
+    },
     service::{
         Core,
         check_records::{Finding, Listener, Progress, Wrong, check_records},
         erase_account::{Actor, erase_for},
         resign_account::{ResignError, examine, resign},
     },
-    storage::Ref,
+    storage::{Change, Ref, change, sessions::SessionRecord},
 };
+use serde_json::Value;
 
 use crate::{
     audit_tampering::{Tamperer, open},
-    support::{Setup, StoreSet},
+    support::{Pair, Setup, StoreSet, TestApp, eventually},
 };
 
 cases_per_store! {
     what_was_changed_is_found_and_what_was_not_is_none
     a_changed_record_is_vouched_for_as_it_was_shown
     a_changed_record_can_be_erased_by_an_operator
+    a_forged_session_is_neither_shown_nor_good
 }
 
 const TYPE: &str = "User1";
@@ -233,5 +240,68 @@ async fn a_changed_record_can_be_erased_by_an_operator(stores: &StoreSet) {
     app.sign_in(TYPE, &person.email, &person.password).await.expect(401);
     tamperer.close().await;
     foundation.close().await;
+    app.shut_down().await;
+}
+
+async fn own_session(app: &TestApp, account: &str) -> SessionRecord {
+    let listed = app.open_stores().await.sessions.of_account(&key(account), 10).await;
+    let [session]: [SessionRecord; 1] = listed.expect("listed").try_into().expect("one");
+    session
+}
+
+/// Who can write to the database has a row of their own say that it is somebody else's, and makes another one up.
+async fn a_forged_session_is_neither_shown_nor_good(stores: &StoreSet) {
+    let app = Setup::new(stores).spawn().await;
+    let account = async |pair: &Pair| app.profile(TYPE, &pair.access).await.expect(200).member("id");
+    let ((_, victim), (_, thief)) = (app.member(TYPE).await, app.member(TYPE).await);
+    let (theirs, own) = (account(&victim).await, account(&thief).await);
+    let (genuine, stolen) = (own_session(&app, &theirs).await, own_session(&app, &own).await);
+    let sessions = app.open_stores().await.sessions;
+    let made_up = SessionRecord {
+        id: SessionId::make(app.clock.now(), &SystemEntropy),
+        rev: 0,
+        ..genuine.clone()
+    };
+    sessions.insert(&made_up).await.expect("stored");
+    let place = Ref::new(&stolen.user_type, stolen.id.clone());
+    let taken = change(&*sessions, &place, |session: &mut SessionRecord| {
+        *session = SessionRecord {
+            id: session.id.clone(),
+            rev: session.rev,
+            current: session.current,
+            mac: session.mac.clone(),
+            ..genuine.clone()
+        };
+        Change::Store(())
+    });
+    taken.await.expect("stored");
+
+    let ids = |listed: &Value| -> Vec<String> {
+        let listed = listed["sessions"].as_array().expect("a list").iter();
+        listed
+            .map(|session| session["id"].as_str().expect("an id").to_owned())
+            .collect()
+    };
+    for path in ["sessions", "export"] {
+        let shown = app.get(&format!("/{TYPE}/{path}")).bearer(&victim.access).send().await;
+        let shown = shown.expect(200);
+        assert_eq!(ids(&shown.json()), [genuine.id.as_str()], "{path}");
+        for forged in [&made_up.id, &stolen.id] {
+            assert!(!shown.text().contains(forged.as_str()), "{path}: {}", shown.text());
+        }
+    }
+    // What a server read a moment ago may count for two seconds more, for the account that the token names.
+    eventually("the token to be refused", async || {
+        let answer = app.profile(TYPE, &thief.access).await;
+        if answer.status == 200 {
+            assert_eq!(answer.member("id"), own);
+        }
+        (answer.status == 401).then_some(())
+    })
+    .await;
+    app.refresh(TYPE, &thief.refresh)
+        .await
+        .expect_problem(401, "invalid_refresh_token");
+    app.profile(TYPE, &victim.access).await.expect(200);
     app.shut_down().await;
 }

@@ -41,7 +41,7 @@ fn user1() -> UserType {
 }
 
 /// Keys are looked at often, jobs rest for nobody.
-fn setup(stores: &StoreSet) -> Setup {
+pub(crate) fn setup(stores: &StoreSet) -> Setup {
     Setup {
         reread: OFTEN,
         worker: |worker| {
@@ -62,7 +62,7 @@ async fn states(core: &Core, key_use: &KeyUse) -> Vec<KeyState> {
 }
 
 /// Lets time go by until the new version is alone and its work is done.
-async fn until_done(app: &TestApp, core: &Core, key_use: &KeyUse, mut meanwhile: impl AsyncFnMut()) {
+pub(crate) async fn until_done(app: &TestApp, core: &Core, key_use: &KeyUse, mut meanwhile: impl AsyncFnMut()) {
     const PATIENCE: Duration = Duration::from_mins(3);
     let name = key_use.name();
     let deadline = Instant::now() + PATIENCE;
@@ -72,7 +72,11 @@ async fn until_done(app: &TestApp, core: &Core, key_use: &KeyUse, mut meanwhile:
         let jobs = progress(core).await.expect("answers");
         let mut of_use = jobs.iter().filter(|job| job.key_use == name);
         let is_done = of_use.all(|job| job.standing == Standing::Done);
-        if is_done && states(core, key_use).await == [KeyState::Retired, KeyState::Active] {
+        if is_done
+            && let [old @ .., KeyState::Active] = &states(core, key_use).await[..]
+            && !old.is_empty()
+            && old.iter().all(|state| *state == KeyState::Retired)
+        {
             return;
         }
         assert!(Instant::now() < deadline, "{name} is not replaced: {jobs:?}");

@@ -16,6 +16,7 @@ cases! {
     all_others_end_at_once_and_stay_ended
     a_sign_in_from_a_new_device_is_told_with_a_link_that_ends_it
     a_device_that_was_seen_before_is_not_told_again
+    a_token_is_answered_where_the_account_keeps_it
     the_link_is_good_for_nothing_else
     the_owner_is_told_of_a_reused_token_once
 }
@@ -276,6 +277,31 @@ async fn a_device_that_was_seen_before_is_not_told_again(app: &TestApp, user_typ
             .expect(200);
         assert_eq!(told().await, 2 + number);
     }
+}
+
+async fn a_token_is_answered_where_the_account_keeps_it(app: &TestApp, user_type: &str) {
+    let (person, _) = app.member(user_type).await;
+    let token = sign_in_as(app, user_type, &person, "Phone/1.0").await;
+    let token = token.header("x-device-token").to_owned();
+    assert!(token.starts_with("dv1."), "{token}");
+    // Its place is known: a client that keeps no token gets none that nobody would know, and fills no list with them.
+    for _ in 0..30 {
+        let again = sign_in_as(app, user_type, &person, "Phone/1.0").await;
+        assert_eq!(again.header("x-device-token"), "");
+        app.clock.advance(Duration::from_hours(25));
+    }
+    let told = app.all_mails(&person.email).await.len();
+    let members = [
+        ("username", person.email.as_str()),
+        ("password", person.password.as_str()),
+    ];
+    for agent in ["Elsewhere/1.0", "Elsewhere/2.0"] {
+        let call = app.post(&format!("/{user_type}/login")).header("user-agent", agent);
+        let call = call.header("x-device-token", &token).form(&members);
+        let known = call.send().await.expect(200);
+        assert_eq!(known.header("x-device-token"), token);
+    }
+    assert_eq!(app.all_mails(&person.email).await.len(), told, "it is no new device");
 }
 
 async fn the_link_is_good_for_nothing_else(app: &TestApp, user_type: &str) {

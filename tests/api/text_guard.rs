@@ -15,6 +15,7 @@ cases_per_store! {
     a_cap_of_one_user_type_is_not_the_others
     codes_that_do_not_come_back_pause_their_prefix
     an_account_and_a_client_have_their_limits_of_texts
+    user_types_share_the_limits_of_texts
 }
 
 cases_once! {
@@ -192,6 +193,40 @@ async fn an_account_and_a_client_have_their_limits_of_texts(stores: &StoreSet) {
         }
     }
     app.shut_down().await;
+}
+
+/// Somebody with an account in each population does not get as many times the texts.
+async fn user_types_share_the_limits_of_texts(stores: &StoreSet) {
+    for (limit, is_one_client, is_one_number) in [
+        ("TO_NUMBER", false, true),
+        ("TO_PREFIX", false, false),
+        ("TO_COUNTRY", false, false),
+        ("OF_CLIENT", true, false),
+    ] {
+        let app = Setup::new(&stores.another())
+            .set("RATE_LIMITS", "on")
+            .set("TRUSTED_PROXIES", "127.0.0.1")
+            .set(&format!("LIMIT_TEXTS_{limit}"), "2/h")
+            .spawn()
+            .await;
+        let numbers: Vec<String> = (0..4).map(|n| format!("+4917612345{n:02}")).collect();
+        for (n, user_type) in ["User1", "User2", "User1", "User2"].into_iter().enumerate() {
+            let (_, pair) = app.member(user_type).await;
+            let number = &numbers[if is_one_number { 0 } else { n }];
+            let client = format!("203.0.113.{}", if is_one_client { 0 } else { n });
+            let call = app.post(&format!("/{user_type}/otp_phone"));
+            let call = call.header("x-forwarded-for", &client).bearer(&pair.access);
+            let answer = call.json(&json!({ "phone": number })).send().await;
+            if n < 2 {
+                answer.expect(202);
+            } else {
+                let refused = answer.expect_problem(429, "too_many_requests");
+                assert_eq!(refused.header("ratelimit-policy"), "\"default\";q=2;w=3600", "{limit}");
+            }
+        }
+        assert_ne!(count_of(&app, "User1", AuditEvent::LimitReached).await, 0, "{limit}");
+        app.shut_down().await;
+    }
 }
 
 async fn numbers_in_a_row_have_a_limit_together(stores: &StoreSet) {

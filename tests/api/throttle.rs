@@ -16,6 +16,7 @@ cases_per_store! {
     an_unknown_name_is_held_up_just_so
     a_victim_signs_in_from_a_known_device_meanwhile
     a_reset_works_meanwhile_and_makes_its_place_known
+    a_reset_forgets_the_tries_of_before
     pauses_grow_and_end
     every_path_that_compares_a_password_is_held_up
 }
@@ -158,9 +159,45 @@ async fn a_reset_works_meanwhile_and_makes_its_place_known(stores: &StoreSet) {
     guess(&app, &person.email, "192.0.2.1", new).await.expect(200);
     // The places before are not known any more: one of them may have been the thief's.
     app.profile("User1", &own.access).await.expect(401);
+    assert_eq!(compared(&app, &person.email, 100, scattered).await, 20, "counted anew");
     guess(&app, &person.email, "203.0.113.1", new)
         .await
         .expect_problem(429, "too_many_tries");
+    guess(&app, &person.email, "192.0.2.1", new).await.expect(200);
+    app.shut_down().await;
+}
+
+/// The owner had guessed, too, and strangers with both names: the link from the mailbox ends all of it.
+async fn a_reset_forgets_the_tries_of_before(stores: &StoreSet) {
+    let app = open(stores).await;
+    let person = Person::new().with_username();
+    let username = person.username.clone().expect("a username");
+    member(&app, &person, "203.0.113.1").await;
+    let names = [&person.email, &username];
+    for name in names {
+        compared(&app, name, 100, scattered).await;
+        assert_eq!(compared(&app, name, 10, |_| "203.0.113.1".into()).await, 5);
+    }
+    app.forget("User1", &person.email).await.expect(202);
+    let token = app.next_link(&person).await;
+    let new = "Qu1te-another-0ne!";
+    let reset = async |token: &str| {
+        let call = app
+            .post("/User1/reset_password")
+            .header("x-forwarded-for", "203.0.113.1");
+        call.json(&json!({ "token": token, "password": new })).send().await
+    };
+    reset("garbled").await.expect_problem(400, "link_invalid");
+    guess(&app, &person.email, "203.0.113.1", &person.password)
+        .await
+        .expect_problem(429, "too_many_tries");
+    reset(&token).await.expect(200);
+    for name in names {
+        guess(&app, name, "203.0.113.1", new).await.expect(200);
+        // From another house, too; strangers have what a new name has, and no more.
+        guess(&app, name, "192.0.2.1", new).await.expect(200);
+        assert_eq!(compared(&app, name, 100, scattered).await, 20);
+    }
     app.shut_down().await;
 }
 

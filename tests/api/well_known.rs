@@ -1,8 +1,15 @@
 //! Public documents: what verifiers, password managers and security researchers find.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::support::{Answer, BROWSER, Person, Setup, StoreSet, TestApp, part};
+use sealgate::{crypto::public_key::PairAlgorithm, service::token_keys};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::{
+    support::{Answer, BROWSER, Person, Setup, StoreSet, TestApp, eventually, part},
+    token_keys::{Operator, published},
+};
 
 cases_once! {
     the_keys_are_public_and_may_be_kept_for_a_minute
@@ -12,6 +19,10 @@ cases_once! {
     the_way_to_a_new_password_may_be_elsewhere
     security_txt_says_what_is_set
     what_is_public_is_read_only
+}
+
+cases_per_store! {
+    a_key_that_another_process_made_is_published_at_once
 }
 
 async fn get(app: &TestApp, path: &str) -> Answer {
@@ -54,6 +65,31 @@ async fn the_keys_are_public_and_may_be_kept_for_a_minute(stores: &StoreSet) {
         assert_eq!(part(&pair.access, 0)["kid"], key["kid"]);
         app.shut_down().await;
     }
+}
+
+/// Keys are read by period every half minute, and anew for whoever asks for the public ones.
+async fn a_key_that_another_process_made_is_published_at_once(stores: &StoreSet) {
+    let setup = Setup::new(stores);
+    assert_eq!(setup.reread, Duration::from_secs(30));
+    let app = setup.spawn().await;
+    let operator = Operator::of(&setup).await;
+    assert_eq!(published(&app).await.len(), 1);
+    let rotated = Instant::now();
+    token_keys::rotate(operator.core(), PairAlgorithm::Es256)
+        .await
+        .expect("made");
+    eventually("both keys", async || (published(&app).await.len() == 2).then_some(())).await;
+    let taken = rotated.elapsed();
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    // As soon as it is removed, nobody is told of it any more.
+    token_keys::remove(operator.core(), 2, PairAlgorithm::Es256)
+        .await
+        .expect("removed");
+    let removed = Instant::now();
+    eventually("one key", async || (published(&app).await.len() == 1).then_some(())).await;
+    let taken = removed.elapsed();
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    app.shut_down().await;
 }
 
 async fn every_user_type_is_an_issuer(stores: &StoreSet) {

@@ -20,11 +20,12 @@ use sealgate::{
         clock::{Clock, SystemClock},
         device::Device,
         email::Email,
-        ids::AccountId,
+        ids::{AccountId, WorkerId},
         network::Network,
         password::Password,
         person_name::PersonName,
         private::Private,
+        share::Share,
         token::LinkToken,
         user_type::UserType,
     },
@@ -35,6 +36,7 @@ use sealgate::{
         mailer::Mailer,
         queue::{Job, JobQueue, QueueError},
         relay::relay,
+        schedule::key_jobs_round,
         sms::Sms,
     },
     service::{
@@ -50,6 +52,8 @@ use sealgate::{
     storage::{Change, Ref, Stores, change, memory::MemoryIdempotency, registrations::RegistrationRecord},
     templates::Templates,
 };
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     faults::Faults,
@@ -169,6 +173,12 @@ impl Process {
             deliverer: Arc::new(deliverer),
             user_type: config.user_types.order[0].clone(),
         }
+    }
+
+    /// One look at the jobs of keys.
+    pub(crate) async fn key_jobs_round(&self, worker: &WorkerId) {
+        let share = Share::new(100).expect("a share");
+        key_jobs_round(&self.deliverer, worker, share, &CancellationToken::new()).await;
     }
 
     fn key(&self, id: &AccountId) -> Ref<AccountId> {

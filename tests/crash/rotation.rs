@@ -21,6 +21,7 @@ use sealgate::{
             progress::{Standing, progress},
         },
         sessions::TokenPair,
+        token_keys::Versions,
     },
     storage::Ref,
 };
@@ -74,7 +75,7 @@ async fn go_on(core: &Core, clock: &ManualClock, key_use: &KeyUse, worker: &Work
             share: Share::new(100).expect("a share"),
             is_over: &is_over,
         };
-        round(core, &turn).await?;
+        round(core, &Versions::read(core).await?, &turn).await?;
         let jobs = progress(core).await?;
         let name = key_use.name();
         let are_done = jobs
@@ -192,6 +193,16 @@ async fn a_new_index_key_that_is_cut_off_finds_everybody_in_the_end() {
 }
 
 #[tokio::test]
+async fn a_look_at_the_jobs_reads_the_keyring_once() {
+    let world = World::new().await;
+    world.sound.faults.counted();
+    world.sound.key_jobs_round(&worker(1)).await;
+    let (writes, operations) = world.sound.faults.counted();
+    assert_eq!((writes.len(), operations), (0, 1), "there is no job: {writes:?}");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn two_workers_do_nothing_twice() {
     let world = World::new().await;
     for n in 0..250 {
@@ -219,7 +230,8 @@ async fn two_workers_do_nothing_twice() {
     };
     let (first, second) = (turn(&first), turn(&second));
     for _ in 0..3 {
-        let (one, two) = tokio::join!(round(core, &first), round(&other.core, &second));
+        let versions = Versions::read(core).await.expect("answers");
+        let (one, two) = tokio::join!(round(core, &versions, &first), round(&other.core, &versions, &second));
         one.and(two).expect("done");
     }
     let jobs = progress(core).await.expect("answers");

@@ -37,6 +37,7 @@ mod keks;
 mod keys;
 mod logging;
 mod operator;
+mod rotation;
 mod starting;
 mod stopping;
 mod texts;

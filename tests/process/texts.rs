@@ -66,6 +66,17 @@ async fn is_lifted(installation: &Installation, settings: &[(&str, &str)]) {
     );
     assert_eq!(out(&run(&["texts", "lift", "all"])), "all lifted: texts go again\n");
     assert_eq!(out(&run(&["texts", "lift", "all"])), "all nothing held them back\n");
+    let told = out(&run(&["texts", "status"]));
+    assert!(
+        told.contains(&line("all", "1 today, 0 of 1 since it was lifted\n")),
+        "{told}"
+    );
+    assert!(told.contains("No more than 2 leave today (UTC), unless"), "{told}");
+    let prefix = "prefix:4915120";
+    assert_eq!(
+        out(&run(&["texts", "lift", prefix])),
+        format!("{prefix} nothing held them back\n")
+    );
     let asked = client
         .post(format!("{base}/otp_phone"))
         .bearer_auth(&tokens[1])

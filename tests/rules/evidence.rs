@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use sealgate::domain::limits::{Limit, Quota, Quotas};
+use sealgate::{
+    domain::limits::{Limit, Quota, Quotas},
+    http::middleware::rate_limit::{EXEMPT, may_be_exempt},
+};
 
 /// What a row may say of its requirement, in the order of the summary.
 const STATUSES: [&str; 5] = ["met", "part", "open", "operator", "n/a"];
@@ -230,6 +233,32 @@ fn every_limit_has_its_line() {
         Limit::ALL.len(),
         "a limit that is gone has its line still"
     );
+}
+
+#[test]
+fn the_routes_of_exempt_networks_are_those_of_the_code() {
+    let document = read("docs/CONTROLS.md");
+    let (_, told) = document.split_once("`LIMIT_EXEMPT` lists").expect("a paragraph");
+    let (told, _) = told.split_once("\n\n").expect("an end");
+    let told: Vec<&str> = quoted(told).filter_map(|text| text.strip_prefix("/{T}")).collect();
+    assert_eq!(told, EXEMPT);
+    // Each is a route that is there, and none of those where something is tried.
+    let document: serde_json::Value = serde_json::from_str(&read("openapi/openapi.json")).expect("JSON");
+    for path in EXEMPT {
+        assert!(document["paths"].get(format!("/User1{path}")).is_some(), "{path}");
+        assert!(may_be_exempt(path), "{path}");
+    }
+    for path in [
+        "/login",
+        "/otp_phone",
+        "/verify_otp_phone",
+        "/reset_password",
+        "/refresh-token",
+        "/delete",
+        "/export",
+    ] {
+        assert!(!may_be_exempt(path), "{path}");
+    }
 }
 
 #[test]

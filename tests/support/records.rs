@@ -390,6 +390,7 @@ pub(crate) fn request(n: usize, due: Timestamp, expires_at: Timestamp) -> Reques
         schema: SCHEMA,
         rev: 0,
         address: sealed(n),
+        is_dropped: false,
         expires_at,
         outbox: outbox_due(n, due),
     }

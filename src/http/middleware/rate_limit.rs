@@ -75,21 +75,24 @@ pub fn counted(path: &str) -> Counted {
     }
 }
 
+/// The paths, under the user type, on which the address of a client may be exempt; `docs/CONTROLS.md` lists the same.
+pub const EXEMPT: [&str; 9] = [
+    "/",
+    "/create",
+    "/verify",
+    "/resend-verification",
+    "/forget_password",
+    "/reset_password_form",
+    "/update",
+    "/verify-token",
+    "/logout",
+];
+
 /// Whether the address of a client may be exempt on that path: not where a password, code or token is tried, and not where
 /// a text is sent.
 #[must_use]
 pub fn may_be_exempt(path: &str) -> bool {
-    matches!(
-        path,
-        "/" | "/create"
-            | "/verify"
-            | "/resend-verification"
-            | "/forget_password"
-            | "/reset_password_form"
-            | "/update"
-            | "/verify-token"
-            | "/logout"
-    )
+    EXEMPT.contains(&path)
 }
 
 /// What a request spent so far, to be shown with its answer.

@@ -18,7 +18,7 @@ use crate::{
         core::Core,
         failure::Failure,
         rotation::{is_everywhere, job_of, populations, reindex, reseal, rewrap, uses},
-        token_keys,
+        token_keys::Versions,
     },
     storage::{
         Change, Ref, StoreError, change,
@@ -44,13 +44,14 @@ pub struct Round<'r> {
     pub is_over: &'r (dyn Fn() -> bool + Sync),
 }
 
-/// Takes every job that waits and does what can be done of it now.
-pub async fn round(core: &Core, round: &Round<'_>) -> Result<(), Failure> {
+/// Takes every job that waits for one of `versions` and does what can be done of it now. Where they have moved on since they
+/// were read, the keyring has too, and the job waits for the next round.
+pub async fn round(core: &Core, versions: &Versions, round: &Round<'_>) -> Result<(), Failure> {
     for key_use in uses(core) {
         let Some(first) = first_stage(&key_use) else {
             continue;
         };
-        let versions = token_keys::versions(core, &key_use).await?;
+        let versions = versions.of(&key_use);
         let active = versions.iter().rfind(|record| record.state == KeyState::Active);
         let Some(active) = active.filter(|record| record.version > 1 && is_everywhere(core, record)) else {
             continue;

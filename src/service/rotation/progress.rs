@@ -9,7 +9,7 @@ use crate::{
         core::Core,
         failure::Failure,
         rotation::{is_everywhere, job_of, populations, uses},
-        token_keys::{self, PENDING},
+        token_keys::{PENDING, Versions},
     },
     storage::{
         key_jobs::{KeyJobRecord, Stage, Tally},
@@ -86,9 +86,14 @@ impl Progress {
 
 /// Every job there is, and those that are about to be.
 pub async fn progress(core: &Core) -> Result<Vec<Progress>, Failure> {
+    progress_of(core, &Versions::read(core).await?).await
+}
+
+/// The same of versions that were read already.
+pub async fn progress_of(core: &Core, versions: &Versions) -> Result<Vec<Progress>, Failure> {
     let mut all = Vec::new();
     for key_use in uses(core) {
-        let versions = token_keys::versions(core, &key_use).await?;
+        let versions = versions.of(&key_use);
         let active = versions.iter().rfind(|record| record.state == KeyState::Active);
         let Some(active) = active.filter(|record| record.version > 1) else {
             continue;
