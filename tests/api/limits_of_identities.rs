@@ -128,15 +128,17 @@ async fn a_mailbox_gets_three_links_an_hour_whoever_asks(stores: &StoreSet) {
     app.clock.advance(next.since(app.clock.now()) - Duration::from_secs(1));
     ask(&person.email, "203.0.113.1").await.expect(202);
     assert_eq!(mailed().await.count(), 3);
-    let last = mailed().await.last().expect("three").token();
     let new = "Qu1te-another-0ne!";
-    let call = app
-        .post("/User1/reset_password")
-        .header("x-forwarded-for", "203.0.113.1");
-    call.json(&json!({ "token": last, "password": new }))
-        .send()
-        .await
-        .expect(200);
+    let mut answers = Vec::new();
+    for token in mailed().await.map(|mail| mail.token()) {
+        let call = app
+            .post("/User1/reset_password")
+            .header("x-forwarded-for", "203.0.113.1");
+        let answer = call.json(&json!({ "token": token, "password": new })).send().await;
+        answers.push(answer.status);
+    }
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 400, 400], "one of them, whichever came last");
     // And another one as soon as there is one; the other user type counts for itself.
     app.clock.advance(Duration::from_secs(1));
     ask(&person.email, "203.0.113.1").await.expect(202);

@@ -6,7 +6,7 @@ use futures_util::{
     future::join_all,
     stream::{self, StreamExt as _},
 };
-use sealgate::domain::audit::AuditEvent;
+use sealgate::{domain::audit::AuditEvent, storage::Ref};
 use serde_json::json;
 
 use crate::support::{Authenticator, Pair, Protected, TestApp, other, part, recovery_codes};
@@ -26,6 +26,7 @@ cases! {
     a_fresh_proof_takes_a_code_too
     turned_off_the_password_is_enough
     what_is_no_code_is_told_why
+    defect_18_a_secret_is_sealed_where_it_is_kept
 }
 
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
@@ -480,4 +481,30 @@ async fn what_is_no_code_is_told_why(app: &TestApp, user_type: &str) {
     app.clock.advance(HALF_A_MINUTE);
     let body = json!({ "mfa_token": token, "code": format!("{} ", authenticator.code(app)) });
     app.verify_mfa(user_type, &body).await.expect(200);
+}
+
+async fn defect_18_a_secret_is_sealed_where_it_is_kept(app: &TestApp, user_type: &str) {
+    let (_, own) = app.member(user_type).await;
+    let id = app.profile(user_type, &own.access).await.member("id");
+    let secret = app.enrol(user_type, &own.access).await.expect(200).member("secret");
+    let bytes = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).expect("base32");
+    let key = Ref::new(&user_type.parse().expect("a type"), id.parse().expect("an id"));
+    let stored = async || {
+        let account = app.open_stores().await.accounts.find(&key).await.expect("a store");
+        bson::serialize_to_vec(&account.expect("an account")).expect("a document")
+    };
+    let waiting = stored().await;
+    let confirmed = app
+        .confirm_totp(user_type, &own.access, &Authenticator::of(&secret).code(app))
+        .await;
+    let codes = recovery_codes(&confirmed.expect(200));
+    let confirmed = stored().await;
+    for record in [&waiting, &confirmed] {
+        let is_there = |what: &[u8]| record.windows(what.len()).any(|window| window == what);
+        assert!(!is_there(&bytes) && !is_there(secret.as_bytes()));
+        for code in &codes {
+            let random = data_encoding::BASE32_NOPAD.decode(code.replace('-', "").to_uppercase().as_bytes());
+            assert!(!is_there(code.as_bytes()) && !is_there(&random.expect("base32")));
+        }
+    }
 }

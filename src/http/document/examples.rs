@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::http::document::factor_examples;
+
 /// The id of a request, an account and a challenge.
 pub const REQUEST_ID: &str = "req_06gvr51mvlsmn414vkm4i9n4u4";
 const ACCOUNT_ID: &str = "usr_06gvr51mvlsmn414vkm4i9n4u4";
@@ -10,8 +12,6 @@ const ACCOUNT_ID: &str = "usr_06gvr51mvlsmn414vkm4i9n4u4";
 pub const LINK_TOKEN: &str = "dXNyXzA2Z3ZyNTFtdmxzbW40MTR2a200aTluNHU0";
 const SESSION_ID: &str = "ses_06gvr51mvlsmn414vkm4i9n4u4";
 const CHALLENGE_ID: &str = "chl_06gvr51mvlsmn414vkm4i9n4u4";
-const MFA_TOKEN: &str = "mf1.bm90IGEgdG9rZW4gb2YgYW55Ym9keQ";
-const RECOVERY_CODE: &str = "u6t2-pj5h-u6t2-pj5h";
 /// A page, as far as an example shows it.
 pub const PAGE: &str = "<!doctype html><html lang=\"en\">…</html>";
 
@@ -50,28 +50,8 @@ pub fn others(operation: &str) -> Vec<Sent> {
             "Another number, which becomes the profile's",
             json!({ "phone": "+12025550123" }),
         )],
-        "mfa_verify" => vec![sent(
-            "recovery_code",
-            "Without the app",
-            json!({ "mfa_token": MFA_TOKEN, "recovery_code": RECOVERY_CODE }),
-        )],
-        "mfa_enrol_totp" => vec![sent(
-            "waiting",
-            "For a sign-in that waits",
-            json!({ "mfa_token": MFA_TOKEN }),
-        )],
-        "mfa_confirm_totp" => vec![sent(
-            "waiting",
-            "For a sign-in that waits",
-            json!({ "mfa_token": MFA_TOKEN, "code": "042042" }),
-        )],
-        "reauthenticate" => vec![sent(
-            "second_factor",
-            "Of an account with a second factor",
-            json!({ "password": "SecureP@ssw0rd123!", "code": "042042" }),
-        )],
         "delete" => vec![sent("fresh", "Within five minutes of signing in", json!({}))],
-        _ => Vec::new(),
+        _ => factor_examples::others(operation),
     }
 }
 
@@ -144,53 +124,18 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
             "The password is set; a program is told so, a person gets a page.",
             message("Your new password is set. Everybody who was signed in has been signed out."),
         ),
-        _ => return of_sessions(operation).or_else(|| of_second_factor(operation)),
+        _ => return of_sessions(operation).or_else(|| factor_examples::answer(operation)),
     })
 }
 
-fn tokens() -> Value {
+/// A pair of tokens.
+pub(super) fn tokens() -> Value {
     json!({
         "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSIsImtpZCI6IjAxIn0.e30.c2ln",
         "token_type": "bearer",
         "expires_in": 1800,
         "refresh_token": "rt1.c2VzXzA2Z3ZyNTFtdmxzbW40MTR2a200aTluNHU0",
         "refresh_expires_in": 2_592_000,
-    })
-}
-
-/// Of an authenticator app.
-fn of_second_factor(operation: &str) -> Option<(&'static str, Value)> {
-    Some(match operation {
-        "mfa_enrol_totp" => (
-            "What the app is given. It counts for nothing until its first code.",
-            json!({
-                "secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
-                "otpauth_uri": "otpauth://totp/Sealgate:ada%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Sealgate",
-                "qr": "data:image/svg+xml;base64,PHN2Zy8+",
-                "expires_at": "2026-01-01T12:15:00.000Z",
-            }),
-        ),
-        "mfa_confirm_totp" => (
-            "It is on; the recovery codes are shown this once. `tokens` where a sign-in waited for it.",
-            json!({
-                "message": "From now on signing in takes a code of your app, too. Keep the recovery codes safe: each lets \
-                            you in once without it.",
-                "recovery_codes": [RECOVERY_CODE],
-                "tokens": tokens(),
-            }),
-        ),
-        "mfa_recovery_codes" => (
-            "The new ones, shown this once.",
-            json!({
-                "message": "Keep these codes safe. Those before are worth nothing any more.",
-                "recovery_codes": [RECOVERY_CODE],
-            }),
-        ),
-        "mfa_disable_totp" => (
-            "It is off.",
-            json!({ "message": "From now on signing in takes your password alone." }),
-        ),
-        _ => return None,
     })
 }
 

@@ -5,6 +5,7 @@
 
 pub mod components;
 pub mod examples;
+pub mod factor_examples;
 pub mod schemas;
 pub mod yaml;
 

@@ -1,0 +1,70 @@
+//! Examples of the second factor's operations, as [`super::examples`] has them of all others.
+
+use serde_json::{Value, json};
+
+use crate::http::document::examples::{Sent, tokens};
+
+const MFA_TOKEN: &str = "mf1.bm90IGEgdG9rZW4gb2YgYW55Ym9keQ";
+const RECOVERY_CODE: &str = "u6t2-pj5h-u6t2-pj5h";
+
+/// Other bodies than the type's own example.
+#[must_use]
+pub fn others(operation: &str) -> Vec<Sent> {
+    let sent = |name, summary, body| vec![Sent { name, summary, body }];
+    match operation {
+        "mfa_verify" => sent(
+            "recovery_code",
+            "Without the app",
+            json!({ "mfa_token": MFA_TOKEN, "recovery_code": RECOVERY_CODE }),
+        ),
+        "mfa_enrol_totp" => sent("waiting", "For a sign-in that waits", json!({ "mfa_token": MFA_TOKEN })),
+        "mfa_confirm_totp" => sent(
+            "waiting",
+            "For a sign-in that waits",
+            json!({ "mfa_token": MFA_TOKEN, "code": "042042" }),
+        ),
+        "reauthenticate" => sent(
+            "second_factor",
+            "Of an account with a second factor",
+            json!({ "password": "SecureP@ssw0rd123!", "code": "042042" }),
+        ),
+        _ => Vec::new(),
+    }
+}
+
+/// What the operation answers when all goes well.
+#[must_use]
+pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
+    Some(match operation {
+        "mfa_enrol_totp" => (
+            "What the app is given. It counts for nothing until its first code.",
+            json!({
+                "secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+                "otpauth_uri": "otpauth://totp/Sealgate:ada%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Sealgate",
+                "qr": "data:image/svg+xml;base64,PHN2Zy8+",
+                "expires_at": "2026-01-01T12:15:00.000Z",
+            }),
+        ),
+        "mfa_confirm_totp" => (
+            "It is on; the recovery codes are shown this once. `tokens` where a sign-in waited for it.",
+            json!({
+                "message": "From now on signing in takes a code of your app, too. Keep the recovery codes safe: each lets \
+                            you in once without it.",
+                "recovery_codes": [RECOVERY_CODE],
+                "tokens": tokens(),
+            }),
+        ),
+        "mfa_recovery_codes" => (
+            "The new ones, shown this once.",
+            json!({
+                "message": "Keep these codes safe. Those before are worth nothing any more.",
+                "recovery_codes": [RECOVERY_CODE],
+            }),
+        ),
+        "mfa_disable_totp" => (
+            "It is off.",
+            json!({ "message": "From now on signing in takes your password alone." }),
+        ),
+        _ => return None,
+    })
+}
