@@ -7,6 +7,7 @@ use crate::{
     domain::{
         attributes::AttributesSchema,
         password::PasswordPolicy,
+        role::Roles,
         session::SessionPolicy,
         user_type::{UserType, parse_user_types},
     },
@@ -26,6 +27,8 @@ pub struct TypeSettings {
     pub daily_texts: Option<u32>,
     /// Of its own fields.
     pub attributes: Option<AttributesSchema>,
+    /// Roles beside the built-in ones.
+    pub roles: Roles,
 }
 
 /// Settings of all, in the order in which they were listed.
@@ -82,6 +85,16 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
     match text.map(|text| text.trim().parse()) {
         Some(Ok(cap)) => settings.daily_texts = Some(cap),
         Some(Err(_)) => reader.report(&name, "can't be read", "Write a number of texts a day"),
+        None => {}
+    }
+    let (name, text) = of_type(reader, "ROLES", user_type);
+    match text.map(Roles::parse) {
+        Some(Ok(roles)) => settings.roles = roles,
+        Some(Err(mistakes)) => {
+            for mistake in mistakes {
+                reader.report(&name, mistake.to_string(), mistake.mend());
+            }
+        }
         None => {}
     }
     let (name, path) = of_type(reader, "ATTRIBUTES_SCHEMA", user_type);

@@ -16,9 +16,10 @@ use crate::{
         sealed::Sealed,
     },
     domain::{
-        account::{AccountStatus, Role},
+        account::AccountStatus,
         ids::{AccountId, SessionId},
         octets,
+        role::Role,
         token::TokenDigest,
         user_type::UserType,
     },

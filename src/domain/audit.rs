@@ -7,11 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{
-    account::{AccountStatus, Role},
-    ids::MessageId,
-    message::MessageKind,
-};
+use crate::domain::{account::AccountStatus, ids::MessageId, message::MessageKind, role::Role};
 
 /// An event worth keeping. The stored name is part of the format; a new one goes at the end of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -149,7 +145,7 @@ impl Details {
 
     /// Of an account: whether it may be used, and what it may do.
     #[must_use]
-    pub fn of_standing(status: AccountStatus, role: Role) -> Self {
+    pub fn of_standing(status: AccountStatus, role: &Role) -> Self {
         Self::default()
             .with("status", status.as_str())
             .with("role", role.as_str())

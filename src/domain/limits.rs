@@ -117,6 +117,10 @@ limits! {
     VerifyToken "LIMIT_VERIFY_TOKEN" 600 MINUTE,
     /// Passwords shown anew by one account.
     Reauthenticate "LIMIT_REAUTHENTICATE" 5 MINUTE,
+    /// What one administrator does to single accounts, of each route.
+    Admin "LIMIT_ADMIN" 60 MINUTE,
+    /// What one administrator is shown of many accounts at a time, of each route.
+    AdminBulk "LIMIT_ADMIN_BULK" 10 MINUTE,
     /// Refreshes of one token family.
     Refresh "LIMIT_REFRESH" 30 MINUTE,
     /// Anything else of one signed-in account.

@@ -19,12 +19,13 @@ use crate::{
         record_mac::{Factors, Security},
     },
     domain::{
-        account::{AccountStatus, Role},
+        account::AccountStatus,
         audit::{AuditEvent, Details, Outcome},
         clock::Timestamp,
         ids::{AccountId, MessageId},
         message::MessageKind,
         password::Password,
+        role::Role,
     },
     service::{
         accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},

@@ -29,7 +29,7 @@ pub async fn profile(core: &Core, caller: &Caller) -> Result<Profile, Authentica
         is_email_verified: caller.security.is_email_verified,
         is_phone_verified: caller.security.is_phone_verified,
         is_mfa_enabled: caller.security.factors.totp.is_some(),
-        role: caller.security.role,
+        role: caller.security.role.clone(),
         created_at: caller.account.created_at,
         updated_at: caller.account.updated_at,
         version: caller.account.version,

@@ -99,6 +99,7 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
                 "amr": ["pwd"],
                 "ut": "User1",
                 "role": "user",
+                "scope": "",
             }),
         ),
         "logout" | "logout_get" => ("The session has ended.", message("You are signed out.")),

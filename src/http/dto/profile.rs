@@ -46,7 +46,7 @@ pub struct ProfileSchema {
     is_phone_verified: bool,
     /// Whether signing in takes a second factor.
     mfa_enabled: bool,
-    /// `user` or `admin`.
+    /// `user`, `admin`, `super_admin`, or a role that the settings define.
     role: String,
     /// RFC 3339, UTC.
     created_at: String,
