@@ -30,6 +30,7 @@ pub mod kek_file;
 pub mod key_pair;
 pub mod keyring;
 pub mod local_keks;
+pub mod page_cursor;
 pub mod password_hasher;
 pub mod public_key;
 pub mod receipt;

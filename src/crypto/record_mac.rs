@@ -77,6 +77,12 @@ impl SignedSecurity {
         &self.security.slots
     }
 
+    /// What an adapter lists by. Not verified.
+    #[must_use]
+    pub fn status(&self) -> AccountStatus {
+        self.security.status
+    }
+
     /// What it says of itself, verified or not: for an operator's eyes, and for an erasure, which comes whatever it says.
     #[must_use]
     pub(crate) fn claimed(&self) -> &Security {

@@ -33,6 +33,14 @@ pub enum MessageKind {
     PhoneCode,
     /// Nobody reads it: what is left of an erased account is removed.
     Erase,
+    /// To an account that an administrator made: the link that sets its first password.
+    Invitation,
+    /// To an account: an administrator locked it.
+    AccountLocked,
+    /// To an account: an administrator unlocked it.
+    AccountUnlocked,
+    /// To an account: an administrator took its second factor off.
+    FactorsReset,
 }
 
 impl MessageKind {
@@ -47,7 +55,11 @@ impl MessageKind {
             | Self::ChangeAddress
             | Self::AddressChanged
             | Self::NewDevice
-            | Self::RefreshTokenReused => Duration::from_hours(24),
+            | Self::RefreshTokenReused
+            | Self::AccountLocked
+            | Self::AccountUnlocked
+            | Self::FactorsReset => Duration::from_hours(24),
+            Self::Invitation => Duration::from_hours(72),
             Self::ForgottenPassword | Self::ResetPassword => Duration::from_mins(30),
             Self::PhoneCode => Duration::from_mins(5),
             // Until it is done.
@@ -64,12 +76,16 @@ impl MessageKind {
             | Self::AddressChanged
             | Self::NewDevice
             | Self::RefreshTokenReused
+            | Self::AccountLocked
+            | Self::AccountUnlocked
+            | Self::FactorsReset
             | Self::Erase => true,
             Self::ConfirmAddress
             | Self::ResendConfirmation
             | Self::ChangeAddress
             | Self::ForgottenPassword
             | Self::ResetPassword
+            | Self::Invitation
             | Self::PhoneCode => false,
         }
     }
@@ -90,6 +106,10 @@ impl MessageKind {
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::PhoneCode => "phone_code",
             Self::Erase => "erase",
+            Self::Invitation => "invitation",
+            Self::AccountLocked => "account_locked",
+            Self::AccountUnlocked => "account_unlocked",
+            Self::FactorsReset => "factors_reset",
         }
     }
 }

@@ -11,6 +11,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::private::Refusal;
+
 /// What the account may do. The stored text is part of the format: it is covered by the account's MAC.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -33,6 +35,12 @@ pub struct RoleName(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a role's name is a lower-case letter, then up to 31 lower-case letters, digits or `_`")]
 pub struct InvalidRole;
+
+impl Refusal for InvalidRole {
+    fn code(&self) -> &'static str {
+        "role_invalid"
+    }
+}
 
 impl Role {
     /// The stored name, also the token's `role` claim.
@@ -448,7 +456,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_role_comes_back_from_its_text(name in "[a-z][a-z0-9_]{0,31}") {
-            prop_assert_eq!(role(&name).as_str(), name);
+            let role = role(&name);
+            prop_assert_eq!(role.as_str(), name);
         }
 
         #[test]

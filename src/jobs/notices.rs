@@ -1,5 +1,5 @@
 //! Mails to an account that only tell: welcome, the password was changed, the address was changed, somebody signed in from
-//! a new device, a token was used twice.
+//! a new device, a token was used twice, an administrator did something to it.
 
 use minijinja::{Value, context};
 
@@ -26,6 +26,9 @@ pub const fn template(kind: MessageKind) -> Option<&'static str> {
         MessageKind::AddressChanged => Some("mail_address_changed"),
         MessageKind::NewDevice => Some("mail_new_device"),
         MessageKind::RefreshTokenReused => Some("mail_token_reused"),
+        MessageKind::AccountLocked => Some("mail_account_locked"),
+        MessageKind::AccountUnlocked => Some("mail_account_unlocked"),
+        MessageKind::FactorsReset => Some("mail_factors_reset"),
         _ => None,
     }
 }

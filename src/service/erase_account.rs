@@ -74,8 +74,8 @@ pub enum Actor {
     Owner,
     /// Whoever has the settings and keys.
     Operator,
-    /// Another account of the same user type, which may.
-    Administrator(AccountId),
+    /// Another account, which may: what names it.
+    Administrator(String),
     /// The erasure journal: it was done before, and a restore brought it back.
     Journal,
 }
@@ -86,7 +86,7 @@ impl Actor {
         match self {
             Self::Owner => Details::default(),
             Self::Operator => Details::of_actor("operator"),
-            Self::Administrator(id) => Details::of_actor(id.as_str()),
+            Self::Administrator(name) => Details::of_actor(name),
             Self::Journal => Details::of_actor("journal"),
         }
     }
