@@ -136,11 +136,12 @@ pub(crate) async fn a_list_follows_what_was_changed(world: World) {
     security.status = AccountStatus::Locked;
     security.rev_sec = 2;
     let signed = person.sign(security);
-    let locked = change(&*world.stores.accounts, &person.key(), |account| {
+    change(&*world.stores.accounts, &person.key(), |account| {
         assert!(account.replace_security(1, signed.clone()));
         Change::Store(())
-    });
-    locked.await.expect("answers");
+    })
+    .await
+    .expect("answers");
     for (status, expected) in [
         (AccountStatus::Active, vec![]),
         (AccountStatus::Locked, vec![account.id.to_string()]),

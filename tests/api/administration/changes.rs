@@ -73,14 +73,9 @@ async fn another_role_ends_what_was_begun_with_the_one_before(app: &TestApp, use
     let other = administrator(app, user_type).await;
     let list = format!("/{user_type}/admin/accounts");
     send(app, "GET", &list, &other, None).await.expect(200);
-    let answer = send(
-        app,
-        "PUT",
-        &of(user_type, &other, ""),
-        &admin,
-        Some(&json!({ "role": "user" })),
-    );
-    assert_eq!(answer.await.expect(200).member("role"), "user");
+    let (path, body) = (of(user_type, &other, ""), json!({ "role": "user" }));
+    let answer = send(app, "PUT", &path, &admin, Some(&body)).await.expect(200);
+    assert_eq!(answer.member("role"), "user");
     send(app, "GET", &list, &other, None)
         .await
         .expect_problem(401, "invalid_token");
