@@ -322,6 +322,7 @@ fn user_types(
                 daily_texts: settings.daily_texts,
                 is_texting_off: matches!(config.sms, SmsConfig::Off),
                 attributes: settings.attributes.clone(),
+                roles: settings.roles.clone(),
             };
             (user_type.clone(), settings)
         })

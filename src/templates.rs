@@ -17,6 +17,12 @@ macro_rules! compiled_in {
 const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "mail/base.html",
     "mail/button.html",
+    "mail_account_locked.html",
+    "mail_account_locked.subject.txt",
+    "mail_account_locked.txt",
+    "mail_account_unlocked.html",
+    "mail_account_unlocked.subject.txt",
+    "mail_account_unlocked.txt",
     "mail_address_change.html",
     "mail_address_change.subject.txt",
     "mail_address_change.txt",
@@ -29,6 +35,12 @@ const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "mail_email_verify.html",
     "mail_email_verify.subject.txt",
     "mail_email_verify.txt",
+    "mail_factors_reset.html",
+    "mail_factors_reset.subject.txt",
+    "mail_factors_reset.txt",
+    "mail_invitation.html",
+    "mail_invitation.subject.txt",
+    "mail_invitation.txt",
     "mail_new_device.html",
     "mail_new_device.subject.txt",
     "mail_new_device.txt",
@@ -202,6 +214,32 @@ mod tests {
             "{}",
             mail.text
         );
+    }
+
+    /// Of the administration: what they say, word for word.
+    #[test]
+    fn mails_of_the_administration_say_what_was_done() {
+        let user_type: UserType = "User1".parse().expect("valid");
+        let values = context! {
+            name => "Grace",
+            app_name => "Sealgate",
+            user_type => "User1",
+            changed_at => "2 January 2026, 03:04 UTC",
+            requested_at => "2 January 2026, 03:04 UTC",
+            expires_in_hours => "72",
+            invitation_url => "https://id.example.com/User1/reset_password_form?token=dXNyX",
+        };
+        for name in [
+            "mail_account_locked",
+            "mail_account_unlocked",
+            "mail_factors_reset",
+            "mail_invitation",
+        ] {
+            let mail = Templates::new(None)
+                .render_mail(&user_type, name, &values)
+                .expect("renders");
+            insta::assert_snapshot!(name, format!("{}\n\n{}\n{}", mail.subject, mail.text, mail.html));
+        }
     }
 
     #[test]

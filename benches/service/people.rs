@@ -13,11 +13,12 @@ use sealgate::{
         record_mac::{Factors, RecordMac, Security},
     },
     domain::{
-        account::{AccountStatus, NewPerson, Role},
+        account::{AccountStatus, NewPerson},
         email::Email,
         ids::AccountId,
         password::Password,
         person_name::PersonName,
+        role::Role,
         user_type::UserType,
     },
     service::Core,

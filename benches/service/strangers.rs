@@ -14,7 +14,10 @@ use sealgate::{
     config::Source,
     domain::{account::NewPerson, ids::AccountId, person_name::PersonName, token::LinkToken},
     http::server::Limits,
-    service::{Core, make_admin::make_admin},
+    service::{
+        Core,
+        make_admin::{Reach, make_admin},
+    },
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -181,7 +184,7 @@ async fn members(core: &Core) -> anyhow::Result<Vec<AccountId>> {
             country_code: None,
             attributes: None,
         };
-        members.push(make_admin(core, &user_type()?, person).await?.id);
+        members.push(make_admin(core, &user_type()?, person, Reach::UserType).await?.id);
     }
     Ok(members)
 }

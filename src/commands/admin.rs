@@ -8,7 +8,7 @@ use sealgate::{
     app::{Foundation, World},
     config::Config,
     domain::{account::NewPerson, email::Email, person_name::PersonName, user_type::UserType},
-    service::make_admin::make_admin,
+    service::make_admin::{Reach, make_admin},
 };
 
 #[derive(Subcommand)]
@@ -25,6 +25,9 @@ pub(crate) enum AdminCommand {
         /// Family name
         #[arg(long, default_value = "Sealgate")]
         last_name: String,
+        /// Of every user type, and of what belongs to none, such as keys
+        #[arg(long = "super")]
+        is_super: bool,
     },
 }
 
@@ -34,7 +37,9 @@ pub(crate) async fn run(config: &Config, command: &AdminCommand) -> anyhow::Resu
         email,
         first_name,
         last_name,
+        is_super,
     } = command;
+    let reach = if *is_super { Reach::Everything } else { Reach::UserType };
     let user_type: UserType = user_type
         .parse()
         .ok()
@@ -50,13 +55,17 @@ pub(crate) async fn run(config: &Config, command: &AdminCommand) -> anyhow::Resu
         attributes: None,
     };
     let foundation = Foundation::open(config, World::default()).await?;
-    let made = make_admin(&foundation.core, &user_type, person).await;
+    let made = make_admin(&foundation.core, &user_type, person, reach).await;
     foundation.close().await;
     let invitation = made.with_context(|| format!("no administrator of {user_type} was made"))?;
     let mut out = io::stdout().lock();
+    let of_what = match reach {
+        Reach::UserType => format!("an administrator of {user_type}"),
+        Reach::Everything => format!("a super-admin, who signs in under {user_type}"),
+    };
     writeln!(
         out,
-        "{} is an administrator of {user_type}. This link sets its password, once:",
+        "{} is {of_what}. This link sets its password, once:",
         invitation.id
     )?;
     writeln!(

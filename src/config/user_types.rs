@@ -7,6 +7,7 @@ use crate::{
     domain::{
         attributes::AttributesSchema,
         password::PasswordPolicy,
+        role::Roles,
         second_factor::SecondFactorPolicy,
         session::SessionPolicy,
         user_type::{UserType, parse_user_types},
@@ -29,6 +30,8 @@ pub struct TypeSettings {
     pub daily_texts: Option<u32>,
     /// Of its own fields.
     pub attributes: Option<AttributesSchema>,
+    /// Roles beside the built-in ones.
+    pub roles: Roles,
 }
 
 /// Settings of all, in the order in which they were listed.
@@ -93,6 +96,16 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
         Some(Err(_)) => reader.report(&name, "can't be read", "Write a number of texts a day"),
         None => {}
     }
+    let (name, text) = of_type(reader, "ROLES", user_type);
+    match text.map(Roles::parse) {
+        Some(Ok(roles)) => settings.roles = roles,
+        Some(Err(mistakes)) => {
+            for mistake in mistakes {
+                reader.report(&name, mistake.to_string(), mistake.mend());
+            }
+        }
+        None => {}
+    }
     let (name, path) = of_type(reader, "ATTRIBUTES_SCHEMA", user_type);
     match path.map(std::fs::read_to_string) {
         Some(Ok(text)) => match AttributesSchema::parse(&text) {
@@ -134,5 +147,68 @@ fn of_type<'s>(reader: &Reader<'s>, name: &str, user_type: &UserType) -> (String
     match reader.text(&own) {
         Some(text) => (own, Some(text)),
         None => (name.to_owned(), reader.text(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        config::{Config, ConfigProblem, Source},
+        domain::role::Role,
+    };
+
+    fn load(pairs: &[(&str, &str)]) -> Result<Config, Vec<ConfigProblem>> {
+        Config::load(&Source::from_pairs(
+            pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())),
+        ))
+    }
+
+    #[test]
+    fn roles_are_of_all_user_types_or_of_one() {
+        let config = load(&[
+            ("ROLES", "auditor=audit.read"),
+            ("ROLES_User2", "support=accounts.list,accounts.read"),
+        ])
+        .expect("valid");
+        let scope = |user_type: &str, role: &str| {
+            let role: Role = role.parse().expect("a role");
+            let user_type = user_type.parse().expect("a user type");
+            config.user_types.settings[&user_type]
+                .roles
+                .permissions(&role)
+                .to_scope()
+        };
+        assert_eq!(scope("User1", "auditor"), "audit.read");
+        assert_eq!(
+            (scope("User2", "auditor"), scope("User1", "support")),
+            (String::new(), String::new())
+        );
+        assert_eq!(scope("User2", "support"), "accounts.list accounts.read");
+    }
+
+    #[test]
+    fn every_mistake_in_a_role_is_told_once_with_its_mend() {
+        let problems = load(&[
+            ("ROLES", "admin=audit.read;a=audit.write;b"),
+            ("ROLES_User2", "c=keys.read"),
+        ])
+        .expect_err("four mistakes");
+        let told: Vec<_> = problems
+            .iter()
+            .map(|problem| (problem.name.as_str(), problem.says.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("ROLES", "defines `admin`, which is built in"),
+                ("ROLES", "gives `a` a permission that does not exist: `audit.write`"),
+                ("ROLES", "has an entry that is no role: `b`"),
+                (
+                    "ROLES_User2",
+                    "gives `c` a permission of super_admin alone: `keys.read`"
+                ),
+            ]
+        );
+        assert!(problems.iter().all(|problem| problem.mend.len() > 20));
     }
 }

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    account::Role,
     clock::Timestamp,
     ids::{AccountId, SessionId, TokenId},
+    role::Role,
     session::AuthenticationMethod,
     user_type::UserType,
 };
@@ -34,6 +34,8 @@ pub struct AccessClaims {
     pub methods: Vec<AuthenticationMethod>,
     /// `role`.
     pub role: Role,
+    /// `scope`: what the role may do; empty where that is nothing.
+    pub scope: String,
 }
 
 /// The claims as they stand in the token.
@@ -51,6 +53,8 @@ pub(in crate::crypto) struct Claims {
     amr: Vec<AuthenticationMethod>,
     ut: UserType,
     role: Role,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    scope: String,
     /// Ours have none. Times are judged at each use, and what is remembered of a token has no place for it.
     #[serde(default, skip_serializing)]
     nbf: Option<serde::de::IgnoredAny>,
@@ -71,7 +75,8 @@ impl Claims {
             auth_time: claims.authenticated_at.as_secs(),
             amr: claims.methods.clone(),
             ut: claims.user_type.clone(),
-            role: claims.role,
+            role: claims.role.clone(),
+            scope: claims.scope.clone(),
             nbf: None,
         }
     }
@@ -88,6 +93,7 @@ impl Claims {
             authenticated_at: seconds(self.auth_time),
             methods: self.amr,
             role: self.role,
+            scope: self.scope,
         })
     }
 }

@@ -133,6 +133,7 @@ mod tests {
         assert_eq!(*token.expose_random(), array(&vector["random"]));
         assert_eq!(token.expose().expose(), vector["text"]);
         let purposes = [
+            Purpose::AcceptInvitation,
             Purpose::ConfirmAddress,
             Purpose::ChangeAddress,
             Purpose::ResetPassword,

@@ -31,6 +31,7 @@ pub mod kek_succession;
 pub mod key_pair;
 pub mod keyring;
 pub mod local_keks;
+pub mod page_cursor;
 pub mod password_hasher;
 pub mod public_key;
 pub mod receipt;

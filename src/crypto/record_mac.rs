@@ -17,9 +17,10 @@ use crate::{
         versioned_mac,
     },
     domain::{
-        account::{AccountStatus, Role},
+        account::AccountStatus,
         ids::{AccountId, SessionId},
         octets,
+        role::Role,
         token::TokenDigest,
         user_type::UserType,
     },
@@ -75,6 +76,12 @@ impl SignedSecurity {
     #[must_use]
     pub fn slots(&self) -> &IndexSlots {
         &self.security.slots
+    }
+
+    /// What an adapter lists by. Not verified.
+    #[must_use]
+    pub fn status(&self) -> AccountStatus {
+        self.security.status
     }
 
     /// What it says of itself, verified or not: for an operator's eyes, and for an erasure, which comes whatever it says.

@@ -200,9 +200,9 @@ mod tests {
             keyring::{KeyState, Keyring, RootKey},
         },
         domain::{
-            account::Role,
             entropy::Entropy,
             ids::{SessionId, TokenId},
+            role::Role,
             session::AuthenticationMethod,
         },
     };
@@ -231,6 +231,7 @@ mod tests {
             authenticated_at: NOW,
             methods: vec![AuthenticationMethod::Password],
             role: Role::User,
+            scope: String::new(),
         }
     }
 

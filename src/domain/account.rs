@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     clock::Timestamp, country::CountryCode, email::Email, ids::AccountId, person_name::PersonName, phone::Phone,
-    private::Private, username::Username,
+    private::Private, role::Role, username::Username,
 };
 
 /// Whether the account may be used.
@@ -27,27 +27,6 @@ impl AccountStatus {
             Self::Active => "active",
             Self::Locked => "locked",
             Self::Erased => "erased",
-        }
-    }
-}
-
-/// What the account may do beyond its own data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Its own data only.
-    User,
-    /// The administration of its user type.
-    Admin,
-}
-
-impl Role {
-    /// The stored name, also the token's `role` claim.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Admin => "admin",
         }
     }
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    account::{AccountStatus, Role},
+    account::AccountStatus,
     ids::MessageId,
     message::MessageKind,
+    role::{Permission, Role},
 };
 
 /// An event worth keeping. The stored name is part of the format; a new one goes at the end of its group.
@@ -123,6 +124,37 @@ pub enum AuditEvent {
     AccountExported,
     /// An operator vouched for a record that somebody had changed.
     RecordResigned,
+    /// An administrator was shown a list of accounts, without personal data.
+    AccountsListed,
+    /// An administrator read an account, with its personal data.
+    AccountRead,
+    /// An administrator made an account, or had its link mailed again.
+    AccountInvited,
+    /// An administrator gave the account another role.
+    RoleChanged,
+    /// An administrator locked the account.
+    AccountLocked,
+    /// An administrator unlocked the account.
+    AccountUnlocked,
+    /// An administrator ended all sessions of the account.
+    SessionsRevoked,
+    /// An administrator took the second factor off the account.
+    FactorsReset,
+    /// An administrator read the audit.
+    AuditRead,
+    /// A super-admin looked at the keys.
+    KeysRead,
+    /// Somebody who is signed in asked for what their role doesn't allow.
+    AdministrationRefused,
+}
+
+impl AuditEvent {
+    /// The event of that stored name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(name);
+        Self::deserialize(name).ok()
+    }
 }
 
 /// What else is to be known of an event, by name. Ids, numbers and fixed words: no personal data.
@@ -161,10 +193,28 @@ impl Details {
 
     /// Of an account: whether it may be used, and what it may do.
     #[must_use]
-    pub fn of_standing(status: AccountStatus, role: Role) -> Self {
+    pub fn of_standing(status: AccountStatus, role: &Role) -> Self {
         Self::default()
             .with("status", status.as_str())
             .with("role", role.as_str())
+    }
+
+    /// And which role it has.
+    #[must_use]
+    pub fn and_role(self, role: &Role) -> Self {
+        self.with("role", role.as_str())
+    }
+
+    /// And which role took the place of which.
+    #[must_use]
+    pub fn and_roles(self, from: &Role, to: &Role) -> Self {
+        self.with("from", from.as_str()).with("to", to.as_str())
+    }
+
+    /// And what would have been needed.
+    #[must_use]
+    pub fn and_permission(self, permission: Permission) -> Self {
+        self.with("permission", permission.as_str())
     }
 
     /// And why: a fixed phrase.

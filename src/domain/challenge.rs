@@ -19,6 +19,8 @@ pub enum Purpose {
     ResetPassword,
     /// Confirms a phone number by code.
     VerifyPhone,
+    /// Sets the first password of an account that an administrator made.
+    AcceptInvitation,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::ChangeAddress => "change_address",
             Self::ResetPassword => "reset_password",
             Self::VerifyPhone => "verify_phone",
+            Self::AcceptInvitation => "accept_invitation",
         }
     }
 
@@ -40,6 +43,7 @@ impl Purpose {
             Self::ConfirmAddress | Self::ChangeAddress => Duration::from_hours(24),
             Self::ResetPassword => Duration::from_mins(30),
             Self::VerifyPhone => Duration::from_mins(5),
+            Self::AcceptInvitation => Duration::from_hours(72),
         }
     }
 }

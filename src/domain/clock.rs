@@ -4,6 +4,7 @@
 
 use std::{
     fmt,
+    str::FromStr,
     sync::atomic::{AtomicI64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -59,6 +60,21 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// Not a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write a moment as RFC 3339 does, for example 2026-01-02T03:04:05Z")]
+pub struct InvalidMoment;
+
+impl FromStr for Timestamp {
+    type Err = InvalidMoment;
+
+    /// RFC 3339, of any offset.
+    fn from_str(text: &str) -> Result<Self, InvalidMoment> {
+        let moment: jiff::Timestamp = text.parse().map_err(|_| InvalidMoment)?;
+        Ok(Self(moment.as_millisecond()))
     }
 }
 
@@ -126,6 +142,16 @@ mod tests {
             "2025-11-24T16:00:00.123Z"
         );
         assert_eq!(Timestamp::NEVER.to_string(), "9999-12-31T00:00:00.000Z");
+    }
+
+    #[test]
+    fn reads_what_it_prints() {
+        let moment = Timestamp::from_millis(1_764_000_000_123);
+        assert_eq!(moment.to_string().parse(), Ok(moment));
+        assert_eq!("2025-11-24T17:00:00.123+01:00".parse(), Ok(moment));
+        for bad in ["", "2025-11-24", "now", "1764000000123", "2025-11-24T16:00:00"] {
+            assert_eq!(bad.parse::<Timestamp>(), Err(InvalidMoment), "{bad}");
+        }
     }
 
     #[test]

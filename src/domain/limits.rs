@@ -121,6 +121,10 @@ limits! {
     Reauthenticate "LIMIT_REAUTHENTICATE" 5 MINUTE,
     /// Second halves of sign-ins, and changes of the second factor, of one account.
     SecondFactor "LIMIT_SECOND_FACTOR" 5 MINUTE,
+    /// What one administrator does to single accounts, of each route.
+    Admin "LIMIT_ADMIN" 60 MINUTE,
+    /// What one administrator is shown of many accounts at a time, of each route.
+    AdminBulk "LIMIT_ADMIN_BULK" 10 MINUTE,
     /// Refreshes of one token family.
     Refresh "LIMIT_REFRESH" 30 MINUTE,
     /// Anything else of one signed-in account.

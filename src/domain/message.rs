@@ -41,6 +41,14 @@ pub enum MessageKind {
     PhoneCode,
     /// Nobody reads it: what is left of an erased account is removed.
     Erase,
+    /// To an account that an administrator made: the link that sets its first password.
+    Invitation,
+    /// To an account: an administrator locked it.
+    AccountLocked,
+    /// To an account: an administrator unlocked it.
+    AccountUnlocked,
+    /// To an account: an administrator took its second factor off.
+    FactorsReset,
 }
 
 impl MessageKind {
@@ -59,7 +67,11 @@ impl MessageKind {
             | Self::SecondFactorOn
             | Self::SecondFactorOff
             | Self::RecoveryCodeUsed
-            | Self::RecoveryCodesReplaced => Duration::from_hours(24),
+            | Self::RecoveryCodesReplaced
+            | Self::AccountLocked
+            | Self::AccountUnlocked
+            | Self::FactorsReset => Duration::from_hours(24),
+            Self::Invitation => Duration::from_hours(72),
             Self::ForgottenPassword | Self::ResetPassword => Duration::from_mins(30),
             Self::PhoneCode => Duration::from_mins(5),
             // Until it is done.
@@ -80,12 +92,16 @@ impl MessageKind {
             | Self::SecondFactorOff
             | Self::RecoveryCodeUsed
             | Self::RecoveryCodesReplaced
+            | Self::AccountLocked
+            | Self::AccountUnlocked
+            | Self::FactorsReset
             | Self::Erase => true,
             Self::ConfirmAddress
             | Self::ResendConfirmation
             | Self::ChangeAddress
             | Self::ForgottenPassword
             | Self::ResetPassword
+            | Self::Invitation
             | Self::PhoneCode => false,
         }
     }
@@ -110,6 +126,10 @@ impl MessageKind {
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
             Self::PhoneCode => "phone_code",
             Self::Erase => "erase",
+            Self::Invitation => "invitation",
+            Self::AccountLocked => "account_locked",
+            Self::AccountUnlocked => "account_unlocked",
+            Self::FactorsReset => "factors_reset",
         }
     }
 }

@@ -31,6 +31,7 @@ pub mod person_name;
 pub mod phone;
 pub mod private;
 pub mod recent;
+pub mod role;
 pub mod second_factor;
 pub mod session;
 pub mod share;

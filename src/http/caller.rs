@@ -195,7 +195,7 @@ pub fn scheme(token_url: &'static str) -> MetaSecurityScheme {
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 section 2.1), the scheme in any case; nothing where it is sent twice.
-fn bearer(request: &Request) -> Option<&str> {
+pub(in crate::http) fn bearer(request: &Request) -> Option<&str> {
     let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else {
         return None;

@@ -15,6 +15,7 @@ use crate::{
     domain::user_type::UserType,
     http::{
         accounts_api::AccountsApi,
+        admin_api::{AdminAccountApi, AdminAccountsApi, AdminActionsApi, AdminTrailApi},
         credentials_api::CredentialsApi,
         document::{finish, yaml::yaml},
         export_api::ExportApi,
@@ -70,6 +71,10 @@ type Apis = (
     PerUserType<RecoveryApi>,
     HooksApi,
     PerUserType<ForgetPageApi>,
+    PerUserType<AdminAccountsApi>,
+    PerUserType<AdminAccountApi>,
+    PerUserType<AdminActionsApi>,
+    PerUserType<AdminTrailApi>,
     WellKnownApi,
 );
 
@@ -88,6 +93,10 @@ fn service() -> Service {
         PerUserType(RecoveryApi),
         HooksApi,
         PerUserType(ForgetPageApi),
+        PerUserType(AdminAccountsApi),
+        PerUserType(AdminAccountApi),
+        PerUserType(AdminActionsApi),
+        PerUserType(AdminTrailApi),
         WellKnownApi,
     );
     OpenApiService::new(apis, "Sealgate", env!("CARGO_PKG_VERSION"))

@@ -95,10 +95,16 @@ error_codes! {
         "The request names an account that is not yours.", "Leave `id`, `email` and `phone` out.";
     WrongPassword = "wrong_password", FORBIDDEN, "Password not right",
         "The password is not right.", "Try again, or sign in anew and leave it out.";
+    Forbidden = "forbidden", FORBIDDEN, "Role does not allow it",
+        "Your role does not allow this.", "Ask somebody whose role does, or for another role.";
+    OwnAccount = "own_account", FORBIDDEN, "Your own account",
+        "Nobody administers their own account.", "Use the routes for one's own account, or ask another administrator.";
     SignatureInvalid = "signature_invalid", FORBIDDEN, "Signature not valid",
         "The report is not signed by the provider that it is of.", "Check that PUBLIC_URL and TWILIO_AUTH_TOKEN are what Twilio has.";
     SessionNotFound = "session_not_found", NOT_FOUND, "No such session",
         "You have no session of this id that is on.", "List your sessions to see which are.";
+    AccountNotFound = "account_not_found", NOT_FOUND, "No such account",
+        "There is no such account.", "List the accounts of the user type to see which there are.";
     NotFound = "not_found", NOT_FOUND, "Nothing here",
         "There is nothing at this path.", "Look the path up in the document.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not taken",
@@ -111,6 +117,10 @@ error_codes! {
         "Accounts of this user type need a second factor.", "Set another one up at `/mfa/totp`: it takes the place of this one.";
     UsernameTaken = "username_taken", CONFLICT, "Username taken",
         "The username is taken.", "Choose another.";
+    AddressTaken = "address_taken", CONFLICT, "Address taken",
+        "The address has an account already.", "Find it in the list by its address.";
+    NothingToResend = "nothing_to_resend", CONFLICT, "No link is waited for",
+        "The account waits for no link, or is locked.", "Its owner signs in, or asks for a new password.";
     VersionConflict = "version_conflict", CONFLICT, "Profile changed meanwhile",
         "The profile was changed since you read it.", "Read it again, then send your change.";
     RequestInProgress = "request_in_progress", CONFLICT, "First request still runs",
@@ -121,6 +131,8 @@ error_codes! {
         "The route does not take a body of this type.", "Send one that the document names, and say so in Content-Type.";
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "Members not valid",
         "Members are missing, unknown, or not as they should be.", "`errors` names each, and says why.";
+    CursorInvalid = "cursor_invalid", UNPROCESSABLE_ENTITY, "Cursor not valid",
+        "The cursor is not one of this list and these filters, or older than an hour.", "Begin again without one.";
     ReadOnly = "read_only", UNPROCESSABLE_ENTITY, "Members not yours to change",
         "Only the service changes these members.", "Leave them out, or send them back as they are; `errors` names them.";
     PhoneMissing = "phone_missing", UNPROCESSABLE_ENTITY, "No phone number",

@@ -8,6 +8,7 @@
 //! cases in `tests/api/`, its examples in [`document::examples`]. A new code goes into [`error_code`].
 
 pub mod accounts_api;
+pub mod admin_api;
 pub mod body;
 pub mod caller;
 pub mod client_address;

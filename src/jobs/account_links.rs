@@ -105,6 +105,33 @@ pub async fn reset_password(
         .await
 }
 
+/// The link that sets the first password of an account that an administrator made.
+pub async fn invitation(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &MessageId) -> Result<(), Failure> {
+    let core = &deliverer.core;
+    let keys = core.opened(key, core.vault.open(key).await).await?;
+    let purpose = Purpose::AcceptInvitation;
+    let Some(taken) = take(deliverer, key, message_id, purpose, &keys).await? else {
+        return Ok(());
+    };
+    let person = core.opened(key, taken.sealed.open(&keys)).await?;
+    let values = context! {
+        name => greeting(person.first_name.expose()),
+        invitation_url => url(deliverer, key, "reset_password_form", &taken.link),
+        requested_at => in_words(taken.entry.made_at),
+        expires_in_hours => (purpose.lifetime().as_secs() / 3600).to_string(),
+    };
+    let letter = Letter {
+        template: "mail_invitation",
+        id: message_id.clone(),
+        to: person.email,
+        made_at: taken.entry.made_at,
+    };
+    let outcome = deliverer.send(&key.user_type, letter, &values).await;
+    deliverer
+        .settle(&*deliverer.core.stores.accounts, key, message_id, outcome)
+        .await
+}
+
 /// The link that confirms the address an imported account came with.
 pub async fn confirm_address(
     deliverer: &Deliverer,

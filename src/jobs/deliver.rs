@@ -103,7 +103,10 @@ impl Deliverer {
             && let Some(entry) = account.outbox.get(&message.message_id)
         {
             let id = &message.message_id;
-            if matches!(entry.kind, MessageKind::Welcome | MessageKind::AddressChanged) {
+            if matches!(
+                entry.kind,
+                MessageKind::Welcome | MessageKind::AddressChanged | MessageKind::Invitation
+            ) {
                 // Once more: the filter may have been rebuilt between the addition and the record.
                 email_filter::add(&self.core, user_type, account_id, account.security().slots()).await?;
             }
@@ -113,6 +116,7 @@ impl Deliverer {
             return match entry.kind {
                 MessageKind::ConfirmAddress => account_links::confirm_address(self, &key, id).await,
                 MessageKind::ResetPassword => account_links::reset_password(self, &key, id).await,
+                MessageKind::Invitation => account_links::invitation(self, &key, id).await,
                 MessageKind::ChangeAddress => account_links::change_address(self, &key, id).await,
                 MessageKind::PhoneCode => phone_code::run(self, &key, id).await,
                 MessageKind::Erase => erase::run(self, &key).await,

@@ -1,5 +1,6 @@
 //! Mails to an account that only tell: welcome, the password was changed, the address was changed, somebody signed in from
 //! a new device, a token was used twice, the second factor was changed or its recovery code used.
+//! a new device, a token was used twice, an administrator did something to it.
 
 use minijinja::{Value, context};
 
@@ -30,6 +31,9 @@ pub const fn template(kind: MessageKind) -> Option<&'static str> {
         MessageKind::SecondFactorOff => Some("mail_second_factor_off"),
         MessageKind::RecoveryCodeUsed => Some("mail_recovery_code_used"),
         MessageKind::RecoveryCodesReplaced => Some("mail_recovery_codes_replaced"),
+        MessageKind::AccountLocked => Some("mail_account_locked"),
+        MessageKind::AccountUnlocked => Some("mail_account_unlocked"),
+        MessageKind::FactorsReset => Some("mail_factors_reset"),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         entropy::Entropy,
         limits::{Limit, Quota, Quotas},
         password_rules::PasswordRules,
+        role::{Permissions, Role, Roles},
         second_factor::SecondFactorPolicy,
         session::SessionPolicy,
         user_type::UserType,
@@ -38,6 +39,8 @@ pub struct UserTypeSettings {
     pub quotas: Quotas,
     /// Of the user type's own fields; none without one.
     pub attributes: Option<AttributesSchema>,
+    /// Roles beside the built-in ones.
+    pub roles: Roles,
 }
 
 /// The service without its edges. Shared by HTTP and jobs behind an [`Arc`].
@@ -105,6 +108,32 @@ impl Core {
     #[must_use]
     pub fn settings(&self, user_type: &UserType) -> UserTypeSettings {
         self.user_types.get(user_type).cloned().unwrap_or_default()
+    }
+
+    /// What `role` may do in a user type: nothing, where its settings don't know it.
+    #[must_use]
+    pub fn permissions(&self, user_type: &UserType, role: &Role) -> Permissions {
+        let settings = self.user_types.get(user_type);
+        settings
+            .map(|settings| settings.roles.permissions(role))
+            .unwrap_or_default()
+    }
+
+    /// Whether a user type knows the role.
+    #[must_use]
+    pub fn knows_role(&self, user_type: &UserType, role: &Role) -> bool {
+        let settings = self.user_types.get(user_type);
+        settings.is_some_and(|settings| settings.roles.know(role))
+    }
+
+    /// What a token says of an account with `role`: one that its user type doesn't know is nobody's word.
+    #[must_use]
+    pub fn role_in_tokens(&self, user_type: &UserType, role: &Role) -> Role {
+        if self.knows_role(user_type, role) {
+            role.clone()
+        } else {
+            Role::User
+        }
     }
 }
 

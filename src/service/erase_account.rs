@@ -19,12 +19,13 @@ use crate::{
         record_mac::{Factors, Security},
     },
     domain::{
-        account::{AccountStatus, Role},
+        account::AccountStatus,
         audit::{AuditEvent, Details, Outcome},
         clock::Timestamp,
         ids::{AccountId, MessageId},
         message::MessageKind,
         password::Password,
+        role::Role,
     },
     service::{
         accounts::{ATTEMPTS, contended, find_verified, hand_over, message, sign},
@@ -73,8 +74,8 @@ pub enum Actor {
     Owner,
     /// Whoever has the settings and keys.
     Operator,
-    /// Another account of the same user type, which may.
-    Administrator(AccountId),
+    /// Another account, which may: what names it.
+    Administrator(String),
     /// The erasure journal: it was done before, and a restore brought it back.
     Journal,
 }
@@ -85,7 +86,7 @@ impl Actor {
         match self {
             Self::Owner => Details::default(),
             Self::Operator => Details::of_actor("operator"),
-            Self::Administrator(id) => Details::of_actor(id.as_str()),
+            Self::Administrator(name) => Details::of_actor(name),
             Self::Journal => Details::of_actor("journal"),
         }
     }

@@ -7,6 +7,7 @@
 //! (which does not compile until every variant has one); its route or job.
 
 pub mod accounts;
+pub mod admin;
 pub mod apply_erasures;
 pub mod audit;
 pub mod audit_chain;
@@ -38,6 +39,7 @@ pub mod keyring;
 pub mod limits;
 pub mod list_sessions;
 pub mod make_admin;
+mod make_unclaimed;
 pub mod migrate;
 mod pages;
 pub mod phone_codes;

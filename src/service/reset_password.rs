@@ -1,6 +1,6 @@
-//! Sets a new password by a mailed link: one write uses the link up, changes the password, ends every session and
-//! queues the notice. The place that the link was used from is then the only one that the account knows, and wrong passwords
-//! from before hold up nobody who signs in with the new one.
+//! Sets a new password, or the first one of an account that an administrator made, by a mailed link: one write uses the link
+//! up, changes the password, ends every session and queues the notice. The place that the link was used from is then the only
+//! one that the account knows, and wrong passwords from before hold up nobody who signs in with the new one.
 
 use std::sync::Arc;
 
@@ -53,10 +53,10 @@ enum Step {
 pub async fn check_link(core: &Core, user_type: &UserType, token: &str) -> Result<(), ResetError> {
     let token = LinkToken::parse(token).ok_or(ResetError::LinkInvalid)?;
     let key = Ref::new(user_type, token.account_id().clone());
-    let digest = link_digest(user_type, Purpose::ResetPassword, &token);
+    let links = Links::of(user_type, &token);
     find_verified(core, &key)
         .await?
-        .filter(|found| is_usable(core, found, &digest))
+        .filter(|found| links.met_by(core, found).is_some())
         .map(|_| ())
         .ok_or(ResetError::LinkInvalid)
 }
@@ -96,8 +96,8 @@ async fn follow(
 ) -> Result<(), ResetError> {
     let token = LinkToken::parse(token).ok_or(ResetError::LinkInvalid)?;
     let key = Ref::new(user_type, token.account_id().clone());
-    let digest = link_digest(user_type, Purpose::ResetPassword, &token);
-    let usable = |found: &(AccountRecord, Security)| is_usable(core, found, &digest);
+    let links = Links::of(user_type, &token);
+    let usable = |found: &(AccountRecord, Security)| links.met_by(core, found).is_some();
     // Before the hash: a garbled link must not cost one.
     let (account, security) = find_verified(core, &key)
         .await?
@@ -112,10 +112,9 @@ async fn follow(
     let password_hash = core.hasher.hash(Arc::new(password)).await.map_err(Failure::from)?;
 
     for _ in 0..ATTEMPTS {
-        let (_, security) = find_verified(core, &key)
-            .await?
-            .filter(usable)
-            .ok_or(ResetError::LinkInvalid)?;
+        let found = find_verified(core, &key).await?.ok_or(ResetError::LinkInvalid)?;
+        let (purpose, digest) = links.met_by(core, &found).ok_or(ResetError::LinkInvalid)?;
+        let (_, security) = found;
         let signed = sign(core, &key, &security, |next| {
             next.password_hash = Some(password_hash.clone());
             // The link went to the address: an imported one is confirmed by it.
@@ -126,13 +125,14 @@ async fn follow(
         let (message_id, entry) = message(core, MessageKind::PasswordChanged);
         let now = core.clock.now();
         let step = change(&*core.stores.accounts, &key, |account: &mut AccountRecord| {
-            if !account.is_met(Purpose::ResetPassword, &digest, now) {
+            if !account.is_met(purpose, digest, now) {
                 return Change::Leave(Step::LinkGone);
             }
             if !account.replace_security(security.rev_sec, signed.clone()) {
                 return Change::Leave(Step::Overtaken);
             }
             account.challenges.remove(&Purpose::ResetPassword);
+            account.challenges.remove(&Purpose::AcceptInvitation);
             // Whoever was signed in may have asked for another address: with the session goes what they asked for.
             account.challenges.remove(&Purpose::ChangeAddress);
             if let Some(sealed) = &mut account.sealed {
@@ -171,6 +171,24 @@ fn username(person: &NewPerson) -> Option<&str> {
     person.username.as_ref().map(Username::index_form)
 }
 
-fn is_usable(core: &Core, (account, security): &(AccountRecord, Security), digest: &TokenDigest) -> bool {
-    security.status == AccountStatus::Active && account.is_met(Purpose::ResetPassword, digest, core.clock.now())
+/// What a link's token may be good for.
+struct Links([(Purpose, TokenDigest); 2]);
+
+impl Links {
+    fn of(user_type: &UserType, token: &LinkToken) -> Self {
+        let purposes = [Purpose::ResetPassword, Purpose::AcceptInvitation];
+        Self(purposes.map(|purpose| (purpose, link_digest(user_type, purpose, token))))
+    }
+
+    /// The one that the account waits for. An invitation is over with the first password, however that was set.
+    fn met_by(&self, core: &Core, (account, security): &(AccountRecord, Security)) -> Option<(Purpose, &TokenDigest)> {
+        let now = core.clock.now();
+        let is_usable = |purpose| match purpose {
+            Purpose::AcceptInvitation => security.password_hash.is_none(),
+            _ => true,
+        };
+        let mut links = self.0.iter().filter(|_| security.status == AccountStatus::Active);
+        let met = links.find(|(purpose, digest)| is_usable(*purpose) && account.is_met(*purpose, digest, now));
+        met.map(|(purpose, digest)| (*purpose, digest))
+    }
 }

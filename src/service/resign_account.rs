@@ -9,9 +9,10 @@ use crate::{
         record_mac::{RecordMac, Security},
     },
     domain::{
-        account::{AccountStatus, Role},
+        account::AccountStatus,
         audit::{AuditEvent, Details, Outcome},
         ids::AccountId,
+        role::Role,
     },
     service::{
         accounts::sign,
@@ -85,7 +86,7 @@ pub async fn examine(core: &Core, key: &Ref<AccountId>) -> Result<Claims, Resign
     }
     Ok(Claims {
         status: shown.status,
-        role: shown.role,
+        role: shown.role.clone(),
         is_email_verified: shown.is_email_verified,
         is_phone_verified: shown.is_phone_verified,
         has_password: shown.password_hash.is_some(),
@@ -133,7 +134,7 @@ pub async fn resign(core: &Core, key: &Ref<AccountId>, claims: &Claims) -> Resul
         Changed::Left(()) | Changed::Taken(_) => return Err(ResignError::Changed),
     }
     revoke::account_moved_on(core, key, &standing(shown)).await;
-    let details = Details::of_standing(shown.status, shown.role);
+    let details = Details::of_standing(shown.status, &shown.role);
     let (event, done) = (AuditEvent::RecordResigned, Outcome::Success);
     core.note_with(&key.user_type, Some(&key.id), event, done, details)
         .await;

@@ -183,7 +183,8 @@ pub(in crate::service) fn access_token(
         expires_at,
         authenticated_at: session.authenticated_at,
         methods: session.methods.clone(),
-        role: security.role,
+        scope: core.permissions(&session.user_type, &security.role).to_scope(),
+        role: core.role_in_tokens(&session.user_type, &security.role),
     })?;
     Ok((access, expires_at.since(now)))
 }

@@ -1,28 +1,31 @@
-//! Changes one's own profile. Another address takes effect when its link is confirmed; another number is unverified
-//! at once; both need a fresh sign-in.
+//! Changes a profile: one's own, or another's for an administrator. Another address takes effect when its link is confirmed;
+//! another number is unverified at once; both need a fresh sign-in of whoever changes them.
 
 use crate::{
     crypto::{blind_index::BlindIndexer, data_key::DataKeys, record_mac::Security},
     domain::{
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         challenge::Purpose,
         country::CountryCode,
         email::Email,
-        ids::ChallengeId,
+        ids::{AccountId, ChallengeId},
         message::MessageKind,
         person_name::PersonName,
         phone::Phone,
         private::Private,
+        role::Role,
         username::Username,
     },
     service::{
         accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
+        admin::Denial,
         authenticate::Caller,
         core::Core,
         failure::Failure,
         fresh::is_fresh,
+        revoke::{self, standing},
     },
-    storage::{Change, Changed, StoreError, accounts::AccountRecord, change, profile::SealedProfile},
+    storage::{Change, Changed, Ref, StoreError, accounts::AccountRecord, change, profile::SealedProfile},
 };
 
 /// One optional field of the profile.
@@ -84,40 +87,78 @@ pub enum UpdateError {
     /// The account is gone.
     #[error("the account is gone")]
     Gone,
+    /// Beyond what an administrator may.
+    #[error(transparent)]
+    Denied(#[from] Denial),
     /// Not the caller's doing.
     #[error(transparent)]
     Failure(#[from] Failure),
 }
 
-/// Applies `update`; answers the account as it is then.
+/// Whose profile is changed, by whom, and what else.
+pub(in crate::service) struct Changing<'c> {
+    /// Whose.
+    pub key: Ref<AccountId>,
+    /// Who, and must have proven it lately where that is asked for.
+    pub by: &'c Caller,
+    /// Who, for the audit.
+    pub details: Details,
+    /// Whether they may change that account, as it is when it is written.
+    pub allow: &'c (dyn Fn(&Security) -> Result<(), Denial> + Sync),
+    /// Another role, which ends every session.
+    pub role: Option<&'c Role>,
+}
+
+/// Applies `update` to the caller's own profile; answers the account as it is then.
 pub async fn update_profile(
     core: &Core,
     caller: &Caller,
     update: &Update,
 ) -> Result<(AccountRecord, Security), UpdateError> {
-    let key = caller.key();
-    let keys = open_keys(core, &key).await?.ok_or(UpdateError::Gone)?;
+    let own = Changing {
+        key: caller.key(),
+        by: caller,
+        details: Details::default(),
+        allow: &|_| Ok(()),
+        role: None,
+    };
+    apply_update(core, &own, update).await
+}
+
+/// Applies `update`; answers the account as it is then.
+pub(in crate::service) async fn apply_update(
+    core: &Core,
+    changing: &Changing<'_>,
+    update: &Update,
+) -> Result<(AccountRecord, Security), UpdateError> {
+    let key = &changing.key;
+    let keys = open_keys(core, key).await?.ok_or(UpdateError::Gone)?;
     for _ in 0..ATTEMPTS {
-        let (account, security) = find_verified(core, &key).await?.ok_or(UpdateError::Gone)?;
+        let (account, security) = find_verified(core, key).await?.ok_or(UpdateError::Gone)?;
+        (changing.allow)(&security)?;
         if update.version.is_some_and(|seen| seen != account.version) {
             return Err(UpdateError::VersionConflict);
         }
         let sealed = account.sealed.as_ref().ok_or(UpdateError::Gone)?;
-        let plan = plan(core, &key.user_type, &keys, sealed, &security, update)?;
-        if plan.needs_fresh && !is_fresh(core, caller).await? {
+        let mut plan = plan(core, &key.user_type, &keys, sealed, &security, update)?;
+        let role = changing.role.filter(|role| **role != security.role);
+        if let Some(role) = role {
+            plan.assign(role);
+        }
+        if plan.needs_fresh && !is_fresh(core, changing.by).await? {
             return Err(UpdateError::StaleSignIn);
         }
         let signed = if plan.security == security {
             None
         } else {
             let next = plan.security.clone();
-            Some(sign(core, &key, &security, |slot| *slot = next)?)
+            Some(sign(core, key, &security, |slot| *slot = next)?)
         };
         let (message_id, mut link) = message(core, MessageKind::ChangeAddress);
         link.to = plan.new_email.map(|email| keys.seal(email));
         let challenge_id = ChallengeId::make(core.clock.now(), &*core.entropy);
         let now = core.clock.now();
-        let changed = change(&*core.stores.accounts, &key, |stored: &mut AccountRecord| {
+        let changed = change(&*core.stores.accounts, key, |stored: &mut AccountRecord| {
             if stored.version != account.version || stored.sealed.is_none() {
                 return Change::Leave(());
             }
@@ -144,13 +185,16 @@ pub async fn update_profile(
         match changed {
             Changed::Stored(()) => {
                 if plan.new_email.is_some() {
-                    hand_over(core, &key, message_id);
-                    let event = AuditEvent::AddressChangeRequested;
-                    core.note(&key.user_type, &key.id, event, Outcome::Success).await;
+                    hand_over(core, key, message_id);
+                    note(core, changing, AuditEvent::AddressChangeRequested, &changing.details).await;
                 }
-                core.note(&key.user_type, &key.id, AuditEvent::ProfileUpdated, Outcome::Success)
-                    .await;
-                return find_verified(core, &key).await?.ok_or(UpdateError::Gone);
+                if let Some(role) = role {
+                    revoke::account_moved_on(core, key, &standing(&plan.security)).await;
+                    let details = changing.details.clone().and_roles(&security.role, role);
+                    note(core, changing, AuditEvent::RoleChanged, &details).await;
+                }
+                note(core, changing, AuditEvent::ProfileUpdated, &changing.details).await;
+                return find_verified(core, key).await?.ok_or(UpdateError::Gone);
             }
             Changed::Left(()) => {}
             Changed::Taken(_) => return Err(UpdateError::UsernameTaken),
@@ -160,12 +204,28 @@ pub async fn update_profile(
     Err(contended().into())
 }
 
+async fn note(core: &Core, changing: &Changing<'_>, event: AuditEvent, details: &Details) {
+    let (key, done) = (&changing.key, Outcome::Success);
+    core.note_with(&key.user_type, Some(&key.id), event, done, details.clone())
+        .await;
+}
+
 struct Plan<'u> {
     sealed: SealedProfile,
     security: Security,
     new_email: Option<&'u Email>,
     is_other_phone: bool,
     needs_fresh: bool,
+}
+
+impl Plan<'_> {
+    /// Gives another role: what was signed for the one before ends with its sessions.
+    fn assign(&mut self, role: &Role) {
+        self.security.role = role.clone();
+        self.security.epoch += 1;
+        self.security.kept_session = None;
+        self.needs_fresh = true;
+    }
 }
 
 fn plan<'u>(
@@ -219,7 +279,7 @@ fn plan<'u>(
     let username = chosen(&update.username, person.username.as_ref());
     let phone = chosen(&update.phone, person.phone.as_ref());
     let keyring = core.keyring.current();
-    let id: crate::domain::ids::AccountId = keys.owner().parse().map_err(|_| StoreError::Damaged("an id".into()))?;
+    let id: AccountId = keys.owner().parse().map_err(|_| StoreError::Damaged("an id".into()))?;
     next.slots = BlindIndexer::new(&keyring, user_type).slots(&id, &person.email, username, phone)?;
     Ok(Plan {
         sealed,

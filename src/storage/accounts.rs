@@ -11,6 +11,7 @@ use crate::{
         record_mac::SignedSecurity,
     },
     domain::{
+        account::AccountStatus,
         challenge::{Challenge, Purpose},
         clock::Timestamp,
         ids::{AccountId, ChallengeId, MessageId},
@@ -180,6 +181,17 @@ impl Record for AccountRecord {
     }
 }
 
+/// Which accounts a list shows: those that fulfil all that is asked.
+#[derive(Clone, Debug, Default)]
+pub struct AccountFilter {
+    /// Of that status.
+    pub status: Option<AccountStatus>,
+    /// With one of these, of an address, in the slot it names.
+    pub email: Option<Vec<Candidate>>,
+    /// With one of these, of a phone number, in the slot it names.
+    pub phone: Option<Vec<Candidate>>,
+}
+
 /// The port. Beside [`Documents`], an adapter MUST keep each of `email_ix_0`, `email_ix_1`, `username_ix_0` and
 /// `username_ix_1` unique within the user type, by one plain unique index each.
 #[async_trait]
@@ -205,6 +217,15 @@ pub trait Accounts: Documents<AccountRecord> + DeadLetters<AccountRecord> {
         after: Option<&Slot>,
         limit: u32,
     ) -> Result<Vec<Slot>, StoreError>;
+    /// Accounts that fulfil `filter`, in order of id from after `after`, at most `limit`; without the record where it can't
+    /// be read. By an index, whatever is asked. May lag.
+    async fn list(
+        &self,
+        user_type: &UserType,
+        filter: &AccountFilter,
+        after: Option<&AccountId>,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, Option<AccountRecord>)>, StoreError>;
     /// Accounts with a message due at `now`, longest due first, at most `limit`.
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError>;
     /// Whether there is no account of any user type. Root keys are made only then.

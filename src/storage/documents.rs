@@ -32,6 +32,19 @@ pub enum StoreError {
     Damaged(String),
 }
 
+impl StoreError {
+    /// For lists: a record that is damaged is none, and named in the log.
+    pub(in crate::storage) fn pass_over<R>(self) -> Result<Option<R>, Self> {
+        match self {
+            Self::Damaged(_) => {
+                tracing::error!(error = %self, "a record is listed without what it holds");
+                Ok(None)
+            }
+            other => Err(other),
+        }
+    }
+}
+
 /// Names a record: ids are unique within their user type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ref<I> {

@@ -92,6 +92,7 @@ macro_rules! cases_once {
 }
 
 mod addresses;
+mod administration;
 mod attributes;
 mod audit;
 mod audit_chain;

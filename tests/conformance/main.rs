@@ -16,6 +16,7 @@ mod records;
 #[expect(dead_code, reason = "other suites use other faults")]
 mod fault_proxy;
 
+mod account_lists;
 mod accounts;
 mod audit;
 mod current;
@@ -32,6 +33,7 @@ mod only_mongo;
 mod only_mongo_indexes;
 #[cfg(unix)]
 mod only_sqlite;
+mod only_sqlite_status;
 mod probe;
 mod registrations;
 #[cfg(unix)]
@@ -98,6 +100,11 @@ conformance! {
         a_username_is_found_in_its_own_slot_only
         due_accounts_are_listed_longest_due_first
         whether_there_is_any_account_is_known
+    }
+    account_lists {
+        accounts_are_listed_in_order_page_by_page
+        accounts_are_listed_by_what_is_asked
+        a_list_follows_what_was_changed
     }
     registrations {
         rivals_are_found_newest_first_while_they_wait

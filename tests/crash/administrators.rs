@@ -4,7 +4,7 @@ use sealgate::{
     domain::{account::NewPerson, email::Email, person_name::PersonName, user_type::UserType},
     service::{
         confirm::{ConfirmError, Confirmed},
-        make_admin::{Invitation, MakeAdminError, make_admin},
+        make_admin::{Invitation, MakeAdminError, Reach, make_admin},
     },
 };
 
@@ -24,7 +24,7 @@ async fn make(world: &World) -> Result<Invitation, MakeAdminError> {
         attributes: None,
     };
     let user_type: UserType = "User1".parse().expect("valid");
-    make_admin(&world.sound.core, &user_type, person).await
+    make_admin(&world.sound.core, &user_type, person, Reach::UserType).await
 }
 
 #[tokio::test]

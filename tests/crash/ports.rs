@@ -1,5 +1,7 @@
 //! Every port of a store, with [`Faults`] before it.
 
+mod accounts;
+
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
@@ -13,7 +15,6 @@ use sealgate::{
     },
     storage::{
         Documents, Inserted, Probe, Record, Ref, StoreError, Stores, Updated, Verdict,
-        accounts::{AccountRecord, Accounts},
         audit::{AuditRecord, AuditStore, CheckpointRecord, StoredEntry},
         dead_letters::{DeadLetters, HoldsOutbox},
         deks::Deks,
@@ -127,51 +128,6 @@ impl<R: HoldsOutbox, P: DeadLetters<R> + ?Sized> DeadLetters<R> for Faulty<P> {
         limit: u32,
     ) -> Result<Vec<R::Id>, StoreError> {
         self.faults.read(self.inner.with_dead(user_type, after, limit)).await
-    }
-}
-
-#[async_trait]
-impl Accounts for Faulty<dyn Accounts> {
-    async fn find_by_email(
-        &self,
-        user_type: &UserType,
-        candidates: &[Candidate],
-    ) -> Result<Option<AccountRecord>, StoreError> {
-        self.faults.read(self.inner.find_by_email(user_type, candidates)).await
-    }
-
-    async fn find_by_username(
-        &self,
-        user_type: &UserType,
-        candidates: &[Candidate],
-    ) -> Result<Option<AccountRecord>, StoreError> {
-        self.faults
-            .read(self.inner.find_by_username(user_type, candidates))
-            .await
-    }
-
-    async fn email_values(
-        &self,
-        user_type: &UserType,
-        slot: u8,
-        after: Option<&Slot>,
-        limit: u32,
-    ) -> Result<Vec<Slot>, StoreError> {
-        self.faults
-            .read(self.inner.email_values(user_type, slot, after, limit))
-            .await
-    }
-
-    async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {
-        self.faults.read(self.inner.due(user_type, now, limit)).await
-    }
-
-    async fn is_empty(&self) -> Result<bool, StoreError> {
-        self.faults.read(self.inner.is_empty()).await
-    }
-
-    async fn has_none(&self, user_type: &UserType) -> Result<bool, StoreError> {
-        self.faults.read(self.inner.has_none(user_type)).await
     }
 }
 

@@ -84,6 +84,27 @@ async fn first_administrator(installation: &Installation, settings: &[(&str, &st
 }
 
 #[tokio::test]
+async fn a_super_admin_comes_from_the_command_line() {
+    const EMAIL: &str = "above@example.com";
+    let installation = Installation::new();
+    let server = installation.serve(&[]).await;
+    let public_url = format!("http://{}", server.address);
+    let settings = [("PUBLIC_URL", public_url.as_str())];
+    let made = installation.run(&["admin", "create", "User1", EMAIL, "--super"], &settings);
+    assert!(made.status.success(), "{}", err(&made));
+    let said = out(&made);
+    assert!(said.contains("is a super-admin, who signs in under User1"), "{said}");
+    let token = said.split_once("?token=").expect("a link").1;
+    let token = token.split_whitespace().next().expect("a token");
+    let set = json!({ "token": token, "password": PASSWORD });
+    server.client.post("/User1/reset_password", &set).await.expect(200);
+    let tokens = server.client.login("User1", EMAIL).await;
+    let profile = server.client.profile("User1", &tokens.access).await.expect(200).json();
+    assert_eq!(profile["role"], "super_admin");
+    server.client.profile("User2", &tokens.access).await.expect(401);
+}
+
+#[tokio::test]
 async fn the_migration_runs_beside_a_server() {
     let installation = Installation::new();
     let server = installation.serve(&[]).await;

@@ -14,7 +14,7 @@ use sealgate::{
         sealed::Sealed,
     },
     domain::{
-        account::{AccountStatus, Role},
+        account::AccountStatus,
         audit::{AuditEvent, Details, Outcome},
         challenge::{Challenge, Purpose},
         clock::Timestamp,
@@ -23,6 +23,7 @@ use sealgate::{
         message::MessageKind,
         network::Network,
         phone::Phone,
+        role::Role,
         session::AuthenticationMethod,
         token::TokenDigest,
         user_type::UserType,

@@ -284,6 +284,29 @@ def recovery() -> dict:
     }
 
 
+def page_cursor() -> dict:
+    root, nonce = key("request"), key("cursor nonce")[:12]
+    end, last, filtered = MILLIS + 3_600_000, "usr_06dbd5v801rgf1o70s3ge1o70s", join(b"active", b"", b"")
+    derived = HKDF(
+        algorithm=hashes.SHA256(), length=32, salt=None, info=join(b"sealgate/cursor/v1", USER_TYPE.encode())
+    ).derive(root)
+    plain = struct.pack(">q", end) + last.encode()
+    beside = join(b"sealgate/cursor/v1", USER_TYPE.encode(), b"accounts", ACCOUNT.encode(), filtered)
+    sealed = struct.pack(">H", 1) + nonce + AESGCM(derived).encrypt(nonce, plain, beside)
+    return {
+        "key": root.hex(),
+        "version": 1,
+        "derived_key": derived.hex(),
+        "list": "accounts",
+        "caller": ACCOUNT,
+        "filter": filtered.hex(),
+        "end": end,
+        "last": last,
+        "nonce": nonce.hex(),
+        "text": "cu1." + b64url(sealed),
+    }
+
+
 def link() -> dict:
     random = key("link random")
 
@@ -291,7 +314,7 @@ def link() -> dict:
         message = join(b"sealgate/link/v1", USER_TYPE.encode(), purpose.encode(), ACCOUNT.encode(), random)
         return hashlib.sha256(message).hexdigest()
 
-    purposes = ["confirm_address", "change_address", "reset_password", "verify_phone"]
+    purposes = ["confirm_address", "change_address", "reset_password", "verify_phone", "accept_invitation"]
     return {
         "random": random.hex(),
         "text": b64url(ACCOUNT.encode() + random),
@@ -693,6 +716,7 @@ def frozen() -> dict:
         "rsa_pem": rsa_pem(),
         "receipt_of_keys": receipt_of_keys(),
         "erasure": erasure(),
+        "page_cursor": page_cursor(),
     }
 
 

@@ -7,7 +7,7 @@ use crate::http::document::factor_examples;
 
 /// The id of a request, an account and a challenge.
 pub const REQUEST_ID: &str = "req_06gvr51mvlsmn414vkm4i9n4u4";
-const ACCOUNT_ID: &str = "usr_06gvr51mvlsmn414vkm4i9n4u4";
+pub(super) const ACCOUNT_ID: &str = "usr_06gvr51mvlsmn414vkm4i9n4u4";
 /// What a mailed link carries.
 pub const LINK_TOKEN: &str = "dXNyXzA2Z3ZyNTFtdmxzbW40MTR2a200aTluNHU0";
 const SESSION_ID: &str = "ses_06gvr51mvlsmn414vkm4i9n4u4";
@@ -92,6 +92,7 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
                 "amr": ["pwd"],
                 "ut": "User1",
                 "role": "user",
+                "scope": "",
             }),
         ),
         "logout" | "logout_get" => ("The session has ended.", message("You are signed out.")),
@@ -182,7 +183,7 @@ fn of_sessions(operation: &str) -> Option<(&'static str, Value)> {
             }),
         ),
         "twilio_status" => ("Noted, if there was anything to be.", message("Thank you.")),
-        _ => return None,
+        _ => return super::admin_examples::answer(operation),
     })
 }
 
@@ -275,7 +276,7 @@ fn export() -> Value {
     })
 }
 
-fn profile() -> Value {
+pub(super) fn profile() -> Value {
     json!({
         "id": ACCOUNT_ID,
         "username": "ada",
@@ -356,10 +357,16 @@ pub fn links(operation: &str) -> Vec<Link> {
     }
 }
 
-/// An example of a query parameter.
+/// An example of a parameter of the operation.
 #[must_use]
-pub fn parameter(name: &str) -> Option<&'static str> {
+pub fn parameter(operation: &str, name: &str) -> Option<&'static str> {
     Some(match name {
+        "id" if operation.starts_with("admin_") => ACCOUNT_ID,
+        "cursor" => super::admin_examples::CURSOR,
+        "phone" => "+12025550123",
+        "account_id" => ACCOUNT_ID,
+        "event" => "signed_in",
+        "since" => "2026-01-02T00:00:00Z",
         "token" => LINK_TOKEN,
         "otp" => "042042",
         "email" => "ada@example.com",

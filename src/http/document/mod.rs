@@ -3,6 +3,7 @@
 //! Every operation goes through [`finish`], so that a new one needs nothing here: its answer stands in [`examples`], its
 //! refusals in its type ([`crate::http::refusals::Refused`]).
 
+pub mod admin_examples;
 pub mod components;
 pub mod examples;
 pub mod factor_examples;
@@ -114,7 +115,9 @@ fn finish_parameters(name: &str, operation: &mut Value) {
         _ => Vec::new(),
     };
     for parameter in &mut list {
-        let known = parameter["name"].as_str().and_then(examples::parameter);
+        let known = parameter["name"]
+            .as_str()
+            .and_then(|parameter| examples::parameter(name, parameter));
         if let Some(example) = known {
             parameter["example"] = example.into();
         }
@@ -122,7 +125,8 @@ fn finish_parameters(name: &str, operation: &mut Value) {
     if matches!(name, "create" | "otp_phone") {
         list.push(reference("parameters", "Idempotency-Key"));
     }
-    if operation["security"].is_array() {
+    // An administrator names whom they please.
+    if operation["security"].is_array() && !name.starts_with("admin_") {
         list.extend(["id", "email", "phone"].map(|name| reference("parameters", name)));
     }
     if list.is_empty() {
@@ -215,7 +219,7 @@ fn header_names(path: &str, status: &str, response: &Value) -> Vec<&'static str>
     if status == "429" || status == "503" || may_be(ErrorCode::RequestInProgress) {
         names.push("Retry-After");
     }
-    if status == "401" {
+    if status == "401" || may_be(ErrorCode::Forbidden) {
         names.push("WWW-Authenticate");
     }
     names

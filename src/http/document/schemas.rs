@@ -10,7 +10,15 @@ use super::members;
 const DIGITS: &str = "^[0-9]{1,6}$";
 
 /// Members of a request that `null` does not remove.
-const NEVER_NULL: [(&str, &str); 3] = [("Update", "first_name"), ("Update", "last_name"), ("Update", "email")];
+const NEVER_NULL: [(&str, &str); 7] = [
+    ("Update", "first_name"),
+    ("Update", "last_name"),
+    ("Update", "email"),
+    ("AccountUpdate", "first_name"),
+    ("AccountUpdate", "last_name"),
+    ("AccountUpdate", "email"),
+    ("AccountUpdate", "role"),
+];
 /// Forms of others, who may add fields.
 const OPEN: [&str; 1] = ["TwilioStatus"];
 /// All of them, finished one by one as operations use them.

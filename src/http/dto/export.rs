@@ -79,7 +79,7 @@ struct DeviceExport {
 /// A proof that is waited for.
 #[derive(Object)]
 struct ChallengeExport {
-    /// `change_address`, `reset_password`, `verify_phone` or `confirm_address`.
+    /// `change_address`, `reset_password`, `verify_phone`, `confirm_address` or `accept_invitation`.
     purpose: String,
     /// When it was asked for.
     made_at: String,
@@ -111,7 +111,7 @@ struct KeysExport {
 
 /// An event of the audit.
 #[derive(Object)]
-struct EventExport {
+pub(in crate::http) struct EventExport {
     /// Names it.
     id: String,
     /// When.
@@ -129,7 +129,7 @@ struct EventExport {
 }
 
 /// A stored name: part of the format, and the same in the audit, the database and here.
-fn name(value: &impl Serialize) -> String {
+pub(in crate::http) fn name(value: &impl Serialize) -> String {
     let name = serde_json::to_value(value).ok();
     name.and_then(|name| name.as_str().map(str::to_owned))
         .unwrap_or_default()

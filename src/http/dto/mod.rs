@@ -1,5 +1,7 @@
 //! What routes take and give, and its twin in the document.
 
+pub mod admin;
+pub mod admin_keys;
 pub mod export;
 pub mod phone;
 pub mod profile;

@@ -46,7 +46,7 @@ pub struct ProfileSchema {
     is_phone_verified: bool,
     /// Whether signing in takes a second factor.
     mfa_enabled: bool,
-    /// `user` or `admin`.
+    /// `user`, `admin`, `super_admin`, or a role that the settings define.
     role: String,
     /// RFC 3339, UTC.
     created_at: String,
@@ -212,44 +212,49 @@ impl Dto for ProfileUpdate {
             .into_iter()
             .filter_map(|name| Some((name, fields.json(name)?)))
             .collect();
-        let first_name = required_if_there(fields, "first_name", PersonName::parse);
-        let last_name = required_if_there(fields, "last_name", PersonName::parse);
-        let email = required_if_there(fields, "email", Email::parse);
-        let username = fields.patch("username", Username::parse);
-        let country_code = fields.patch("country_code", CountryCode::parse);
-        let country = match &country_code {
-            Some(Patch::Set(code)) => Some(code),
-            _ => None,
-        };
-        let phone = fields.patch("phone", |text| Phone::parse(text, country));
-        let attributes = read_attributes(fields, population);
-        let version = match fields.integer("version").map(u64::try_from) {
-            Some(Ok(version)) => Some(version),
-            // Not one that a profile ever has: ignored, it would look like a check that passed.
-            Some(Err(_)) => {
-                fields.refuse("version", "wrong_type", "Send the profile's version.");
-                None
-            }
-            None => None,
-        };
         Some(Self {
-            update: Update {
-                first_name: first_name?.into_set(),
-                last_name: last_name?.into_set(),
-                email: email?.into_set(),
-                username: username?,
-                phone: phone?,
-                country_code: country_code?,
-                attributes: attributes?,
-                version,
-            },
+            update: read_update(fields, population)?,
             read_only,
         })
     }
 }
 
+/// The fields that may be changed. `None` when one was refused, which is noted.
+pub(in crate::http) fn read_update(fields: &mut Fields, population: &Population) -> Option<Update> {
+    let first_name = required_if_there(fields, "first_name", PersonName::parse);
+    let last_name = required_if_there(fields, "last_name", PersonName::parse);
+    let email = required_if_there(fields, "email", Email::parse);
+    let username = fields.patch("username", Username::parse);
+    let country_code = fields.patch("country_code", CountryCode::parse);
+    let country = match &country_code {
+        Some(Patch::Set(code)) => Some(code),
+        _ => None,
+    };
+    let phone = fields.patch("phone", |text| Phone::parse(text, country));
+    let attributes = read_attributes(fields, population);
+    let version = match fields.integer("version").map(u64::try_from) {
+        Some(Ok(version)) => Some(version),
+        // Not one that a profile ever has: ignored, it would look like a check that passed.
+        Some(Err(_)) => {
+            fields.refuse("version", "wrong_type", "Send the profile's version.");
+            None
+        }
+        None => None,
+    };
+    Some(Update {
+        first_name: first_name?.into_set(),
+        last_name: last_name?.into_set(),
+        email: email?.into_set(),
+        username: username?,
+        phone: phone?,
+        country_code: country_code?,
+        attributes: attributes?,
+        version,
+    })
+}
+
 /// A member that may be left out and not be `null`. `None` when it was refused, which is noted.
-fn required_if_there<T, E: Refusal>(
+pub(in crate::http) fn required_if_there<T, E: Refusal>(
     fields: &mut Fields,
     name: &str,
     parse: impl FnOnce(&str) -> Result<T, E>,

@@ -29,8 +29,10 @@ pub struct TokenClaims {
     pub amr: Vec<String>,
     /// The user type.
     pub ut: String,
-    /// What the account may do: `user` or `admin`.
+    /// What the account may do: `user`, `admin`, `super_admin`, or a role that the settings define.
     pub role: String,
+    /// The role's permissions, a space between each two; empty where it has none.
+    pub scope: String,
 }
 
 impl TokenClaims {
@@ -56,6 +58,7 @@ impl TokenClaims {
                 .collect(),
             ut: claims.user_type.to_string(),
             role: claims.role.as_str().to_owned(),
+            scope: claims.scope.clone(),
         }
     }
 }

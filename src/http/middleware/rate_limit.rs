@@ -70,6 +70,8 @@ pub fn counted(path: &str) -> Counted {
         "/delete" | "/export" | "/change-password" | "/sessions" | "/sessions/:id" | "/sessions/{id}" => {
             by_identity(Limit::Account, Limit::Stranger)
         }
+        "/admin/accounts" | "/admin/audit" => by_identity(Limit::AdminBulk, Limit::Stranger),
+        path if path.starts_with("/admin/") => by_identity(Limit::Admin, Limit::Stranger),
         "/refresh-token" => by_identity(Limit::Refresh, Limit::Stranger),
         _ => Counted::Client(Limit::Stranger),
     }

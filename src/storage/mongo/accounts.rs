@@ -7,10 +7,10 @@ use crate::{
     crypto::blind_index::{Candidate, Slot},
     domain::{clock::Timestamp, ids::AccountId, user_type::UserType},
     storage::{
-        accounts::{AccountRecord, Accounts},
+        accounts::{AccountFilter, AccountRecord, Accounts},
         documents::{Record as _, StoreError, Unique},
         mongo::{
-            candidates::{EMAIL, USERNAME, any_of},
+            candidates::{EMAIL, PHONE, USERNAME, any_of},
             collection::Listing,
             documents::{Collections, Stored, collection_name},
             indexes::Index,
@@ -29,6 +29,7 @@ impl Stored for AccountRecord {
         Index::plain("phone_ix_1", &["phone_ix_1"]),
         Index::plain("due", &["outbox_due", "_id"]),
         Index::plain("dead", &["outbox_dead", "_id"]),
+        Index::plain("status", &["status", "_id"]),
     ];
     fn unique_values(&self) -> Vec<(&'static str, Unique, &[u8])> {
         let slots = self.security().slots();
@@ -90,6 +91,26 @@ impl Accounts for Collections<AccountRecord> {
         limit: u32,
     ) -> Result<Vec<Slot>, StoreError> {
         self.slot_values(EMAIL, user_type, slot, after, limit).await
+    }
+
+    async fn list(
+        &self,
+        user_type: &UserType,
+        filter: &AccountFilter,
+        after: Option<&AccountId>,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, Option<AccountRecord>)>, StoreError> {
+        let mut all = vec![doc! { "_id": { "$gt": after.map_or("", AccountId::as_str) } }];
+        all.extend(filter.status.map(|status| doc! { "status": status.as_str() }));
+        for (slots, candidates) in [(EMAIL, &filter.email), (PHONE, &filter.phone)] {
+            let Some(candidates) = candidates else { continue };
+            match any_of(slots, candidates) {
+                Some(any) => all.push(any),
+                None => return Ok(Vec::new()),
+            }
+        }
+        self.listed(user_type, doc! { "$and": all }, doc! { "_id": 1 }, limit)
+            .await
     }
 
     async fn due(&self, user_type: &UserType, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, StoreError> {

@@ -18,6 +18,8 @@ use crate::{
 pub(super) const EMAIL: [&str; 2] = ["email_ix_0", "email_ix_1"];
 /// The same of the username.
 pub(super) const USERNAME: [&str; 2] = ["username_ix_0", "username_ix_1"];
+/// The same of the phone number.
+pub(super) const PHONE: [&str; 2] = ["phone_ix_0", "phone_ix_1"];
 
 /// Documents in which one of the candidates stands in its slot; `None` when there is no candidate.
 pub(super) fn any_of(slots: [&str; 2], candidates: &[Candidate]) -> Option<Document> {

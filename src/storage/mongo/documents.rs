@@ -136,6 +136,36 @@ impl<R: Stored> Collections<R> {
         found.iter().map(|document| self.decode(document)).collect()
     }
 
+    /// The records with their ids, read as the URL prefers; without the record where it can't be read.
+    pub(super) async fn listed(
+        &self,
+        user_type: &UserType,
+        filter: Document,
+        sort: Document,
+        limit: u32,
+    ) -> Result<Vec<(R::Id, Option<R>)>, StoreError> {
+        let listing = Listing {
+            filter: of_type(user_type, filter),
+            sort,
+            limit: Some(limit),
+            projection: None,
+        };
+        let name = self.of(user_type)?.name().to_owned();
+        let found = self.connection.listed(&name).list(listing).await?;
+        found
+            .iter()
+            .map(|document| {
+                let id = id_of(document).parse();
+                let id = id.map_err(|_| StoreError::Damaged(format!("{} has an invalid id", R::NAME)))?;
+                let record = self.decode(document);
+                Ok((
+                    id,
+                    record.map_or_else(StoreError::pass_over, |record| Ok(Some(record)))?,
+                ))
+            })
+            .collect()
+    }
+
     fn encode(&self, key: &Ref<R::Id>, record: &R) -> Result<RawDocumentBuf, StoreError> {
         let name = format_args!("{} {}", R::NAME, key.id);
         document(&name, encoding::encode_as(self.schema, name, record)?)

@@ -18,6 +18,35 @@ use crate::{
 pub(super) const EMAIL: [&str; 2] = ["email_ix_0", "email_ix_1"];
 /// The same of the username.
 pub(super) const USERNAME: [&str; 2] = ["username_ix_0", "username_ix_1"];
+/// The same of the phone number.
+pub(super) const PHONE: [&str; 2] = ["phone_ix_0", "phone_ix_1"];
+
+fn known<'c>(slots: [&str; 2], candidates: &'c [Candidate]) -> impl Iterator<Item = &'c Candidate> + use<'c> {
+    let count = slots.len();
+    candidates
+        .iter()
+        .filter(move |candidate| usize::from(candidate.slot) < count)
+}
+
+/// That one of the candidates stands in its slot, as a condition; `None` when there is no candidate.
+pub(super) fn any_of(slots: [&str; 2], candidates: &[Candidate]) -> Option<String> {
+    let any: Vec<String> = known(slots, candidates)
+        .map(|candidate| format!("(user_type = ? AND {} = ?)", slots[usize::from(candidate.slot)]))
+        .collect();
+    (!any.is_empty()).then(|| format!("({})", any.join(" OR ")))
+}
+
+/// Binds what [`any_of`] asks for.
+pub(super) fn bind_any<'q>(
+    query: Query<'q>,
+    slots: [&str; 2],
+    user_type: &'q UserType,
+    candidates: &'q [Candidate],
+) -> Query<'q> {
+    known(slots, candidates).fold(query, |query, candidate| {
+        query.bind(user_type.as_str()).bind(candidate.value.as_bytes())
+    })
+}
 
 /// `SELECT id, doc` of `table` where one of the candidates stands in its slot and `rest` holds; `None` when there is
 /// no candidate. The values of `rest` are bound by the caller.
@@ -28,22 +57,10 @@ pub(super) fn select<'q>(
     candidates: &'q [Candidate],
     rest: &str,
 ) -> Option<Query<'q>> {
-    let known = || {
-        candidates
-            .iter()
-            .filter(|candidate| usize::from(candidate.slot) < slots.len())
-    };
-    let any: Vec<String> = known()
-        .map(|candidate| format!("(user_type = ? AND {} = ?)", slots[usize::from(candidate.slot)]))
-        .collect();
-    if any.is_empty() {
-        return None;
-    }
-    let sql = format!("SELECT id, doc FROM {table} WHERE ({}) {rest}", any.join(" OR "));
+    let any = any_of(slots, candidates)?;
+    let sql = format!("SELECT id, doc FROM {table} WHERE {any} {rest}");
     let query = sqlx::query(AssertSqlSafe(sql));
-    Some(known().fold(query, |query, candidate| {
-        query.bind(user_type.as_str()).bind(candidate.value.as_bytes())
-    }))
+    Some(bind_any(query, slots, user_type, candidates))
 }
 
 impl<R: Row> Table<R> {

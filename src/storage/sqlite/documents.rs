@@ -121,6 +121,23 @@ impl<R: Row> Table<R> {
             .collect()
     }
 
+    /// The same, each with its id; without the record where it can't be read.
+    pub(super) async fn listed(&self, query: Query<'_>) -> Result<Vec<(R::Id, Option<R>)>, StoreError> {
+        let rows = self.database.read(query).await?;
+        rows.iter()
+            .map(|row| {
+                let (id, doc) = id_and_document(&self.database, row)?;
+                let parsed = id.parse();
+                let parsed = parsed.map_err(|_| StoreError::Damaged(format!("{} has an invalid id", R::NAME)))?;
+                let record = self.schema.decode(format_args!("{} {id}", R::NAME), doc);
+                Ok((
+                    parsed,
+                    record.map_or_else(StoreError::pass_over, |record| Ok(Some(record)))?,
+                ))
+            })
+            .collect()
+    }
+
     /// Whether a look-up finds nothing.
     pub(super) async fn is_none(&self, query: Query<'_>) -> Result<bool, StoreError> {
         Ok(self.database.read(query).await?.is_empty())

@@ -15,6 +15,7 @@ pub(super) const RECORDS: &[&str] = &[
     include_str!("migrations/sealgate/0002_dead_letters.sql"),
     include_str!("migrations/sealgate/0003_audit.sql"),
     include_str!("migrations/sealgate/0004_text_counts.sql"),
+    include_str!("migrations/sealgate/0005_account_status.sql"),
 ];
 /// Steps of `keys.db`.
 pub(super) const KEYS: &[&str] = &[

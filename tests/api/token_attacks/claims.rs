@@ -104,6 +104,8 @@ fn values(genuine: &Genuine) -> Vec<Attack> {
         json!({ "role": "ADMIN" }),
         json!({ "role": "" }),
         json!({ "role": ["admin"] }),
+        json!({ "scope": ["accounts.read"] }),
+        json!({ "scope": 7 }),
         json!({ "amr": ["root"] }),
         json!({ "amr": "pwd" }),
     ]

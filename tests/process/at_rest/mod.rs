@@ -5,8 +5,9 @@
 //! Where a mark may be is the folder of sent mails and texts, and nowhere else.
 //!
 //! - [`markers`]: the marks and their forms; [`places`]: where is looked.
-//! - [`person`], [`story`], [`credentials`], [`unheard`], [`driver`]: who does what, and whether that was everything.
+//! - [`person`], [`story`], [`credentials`], [`administrators`], [`unheard`], [`driver`]: who does what, and whether that was everything.
 
+mod administrators;
 mod credentials;
 mod driver;
 mod installed;
@@ -54,7 +55,11 @@ async fn prove(mut installed: Installed<'_>) {
         .map(|user_type| ["ada", "ben", "carl"].map(|name| Person::new(&format!("{name} of {user_type}"))))
         .collect();
     let callers = ["dora", "emil"].map(Person::new);
-    for person in people.iter().flatten().chain(&callers) {
+    let staff: Vec<[Person; 2]> = TYPES
+        .iter()
+        .map(|user_type| ["chief", "guest"].map(|name| Person::new(&format!("{name} of {user_type}"))))
+        .collect();
+    for person in people.iter().flatten().chain(&callers).chain(staff.iter().flatten()) {
         driver.marks.extend(person.marks.iter().cloned());
     }
 
@@ -65,6 +70,10 @@ async fn prove(mut installed: Installed<'_>) {
         story::leave(&mut driver, user_type, ben).await;
         installed.look("after somebody left").await;
     }
+    for (user_type, [chief, guest]) in TYPES.iter().zip(&staff) {
+        administrators::administer(&mut installed, &mut driver, user_type, chief, guest).await;
+    }
+    installed.look("after administrators").await;
     for caller in &callers {
         unheard::join(&mut driver, "User1", caller).await;
     }
@@ -78,7 +87,8 @@ async fn prove(mut installed: Installed<'_>) {
 
     let missing = driver.not_driven();
     assert!(missing.is_empty(), "not driven:\n{}", missing.join("\n"));
-    judge(&installed, &driver, people.iter().flatten().chain(&callers));
+    let everybody = people.iter().flatten().chain(&callers).chain(staff.iter().flatten());
+    judge(&installed, &driver, everybody);
 }
 
 /// Every kind of message that a provider took, or was done without one.
@@ -93,6 +103,9 @@ fn outbox_kinds() -> BTreeSet<String> {
         "new_device",
         "refresh_token_reused",
         "phone_code",
+        "invitation",
+        "account_locked",
+        "account_unlocked",
     ]
     .map(str::to_owned)
     .into()

@@ -11,6 +11,25 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(&document(&user_types)).expect("JSON")
 });
 
+/// What the document says of a path, which it may name by a template.
+fn operations(path: &str) -> &'static Value {
+    let is_of = |template: &str| {
+        let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+        template.len() == path.len()
+            && template
+                .iter()
+                .zip(path)
+                .all(|(part, own)| *part == own || part.starts_with('{'))
+    };
+    let paths = &DOCUMENT["paths"];
+    let templated = || {
+        let mut all = paths.as_object().expect("paths").iter();
+        all.find(|(template, _)| is_of(template))
+            .map(|(_, operations)| operations)
+    };
+    paths.get(path).or_else(templated).unwrap_or(&Value::Null)
+}
+
 /// An answer that was read whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -153,7 +172,7 @@ impl Answer {
         } else {
             path.to_owned()
         };
-        let operation = &DOCUMENT["paths"][&path][method.to_ascii_lowercase()];
+        let operation = &operations(&path)[method.to_ascii_lowercase()];
         // What is no operation is 404 or 405; and any request may have a body that can't be read.
         let is_of_the_edge = matches!(self.status, 404 | 405 | 408 | 413) && operation["requestBody"].is_null();
         if operation.is_null() || is_of_the_edge {

@@ -1,0 +1,72 @@
+//! Makes an account for somebody: its personal data, no password, and a mail with the link that sets the first one. Until
+//! then nobody signs in to it, and its address counts as unverified.
+
+use crate::{
+    domain::{
+        account::NewPerson,
+        audit::{AuditEvent, Outcome},
+        challenge::Purpose,
+        ids::ChallengeId,
+        message::MessageKind,
+        role::Role,
+    },
+    service::{
+        accounts::find_verified,
+        accounts::{hand_over, message},
+        admin::{
+            authorize::Authorized,
+            error::{AdminError, Denial},
+            grants::CreateAccount,
+            summary::{AccountSummary, Facts},
+        },
+        core::Core,
+        make_unclaimed::{Unclaimed, UnclaimedError, make_unclaimed},
+    },
+    storage::Unique,
+};
+
+impl From<UnclaimedError> for AdminError {
+    fn from(error: UnclaimedError) -> Self {
+        match error {
+            UnclaimedError::Taken(Unique::Username) => Self::UsernameTaken,
+            UnclaimedError::Taken(Unique::Email | Unique::Id) => Self::AddressTaken,
+            UnclaimedError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+/// Makes it and mails the link. Another role than `user` takes the permission to assign it, and a fresh sign-in.
+pub async fn invite(
+    core: &Core,
+    admin: &Authorized<CreateAccount>,
+    person: &NewPerson,
+    role: Role,
+) -> Result<AccountSummary, AdminError> {
+    if role != Role::User {
+        admin.may_assign(core, &role)?;
+        admin.must_be_fresh(core).await?;
+    }
+    let user_type = admin.population();
+    let (message_id, entry) = message(core, MessageKind::Invitation);
+    let unclaimed = Unclaimed {
+        user_type,
+        person,
+        role: role.clone(),
+        is_email_verified: false,
+    };
+    let key = make_unclaimed(core, unclaimed, |account, now| {
+        let challenge_id = ChallengeId::make(now, &*core.entropy);
+        account.challenge(Purpose::AcceptInvitation, challenge_id, now);
+        account.outbox.push(&message_id, entry);
+    })
+    .await?;
+    hand_over(core, &key, message_id);
+    let (event, done) = (AuditEvent::AccountInvited, Outcome::Success);
+    let details = admin.details().and_role(&role);
+    core.note_with(user_type, Some(&key.id), event, done, details).await;
+    let (account, security) = find_verified(core, &key).await?.ok_or(Denial::NotFound)?;
+    Ok(AccountSummary {
+        facts: Some(Facts::of(&account, &security)),
+        id: key.id,
+    })
+}

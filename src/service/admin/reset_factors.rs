@@ -1,0 +1,48 @@
+//! Takes the second factor off an account whose owner lost it: secret and recovery codes go, every session ends, and the
+//! owner is told. Needs a fresh sign-in: whoever has the password alone gets in from then on.
+
+use crate::{
+    crypto::record_mac::Factors,
+    domain::{
+        audit::{AuditEvent, Outcome},
+        ids::AccountId,
+        message::MessageKind,
+    },
+    service::{
+        admin::{
+            authorize::Authorized,
+            change::{Standing, change_standing},
+            error::AdminError,
+            grants::ResetFactors,
+            summary::AccountSummary,
+        },
+        core::Core,
+    },
+};
+
+/// Takes it off. An account without one stays as it is.
+pub async fn reset_factors(
+    core: &Core,
+    admin: &Authorized<ResetFactors>,
+    id: &AccountId,
+) -> Result<AccountSummary, AdminError> {
+    admin.must_be_fresh(core).await?;
+    let wanted = Standing {
+        alter: &|security| {
+            if security.factors != Factors::default() {
+                security.factors = Factors::default();
+                security.epoch += 1;
+                security.kept_session = None;
+            }
+        },
+        touch: &|_| {},
+        tell: Some(MessageKind::FactorsReset),
+    };
+    let (summary, is_changed) = change_standing(core, admin, id, &wanted).await?;
+    if is_changed {
+        let (event, done) = (AuditEvent::FactorsReset, Outcome::Success);
+        core.note_with(admin.population(), Some(id), event, done, admin.details())
+            .await;
+    }
+    Ok(summary)
+}
