@@ -1,6 +1,9 @@
 //! What each use case's refusal is to a client: the one place that knows statuses. No wildcard arms, so that a new
 //! variant does not compile until someone decides.
 
+mod admin;
+mod second_factor;
+
 use std::time::Duration;
 
 use poem_openapi::{
@@ -10,7 +13,7 @@ use poem_openapi::{
 
 use crate::{
     crypto::{kek::KekError, password_hasher},
-    domain::{password_rules::RefusedPassword, second_factor::SecondFactor},
+    domain::password_rules::RefusedPassword,
     http::{
         error_code::{Codes, ErrorCode, codes, listed},
         middleware::rate_limit::{refused_for_now, too_many},
@@ -18,7 +21,6 @@ use crate::{
     },
     service::{
         Failure,
-        admin::{AdminError, Denial, authorize::Refusal},
         authenticate::AuthenticateError,
         change_password::ChangePasswordError,
         check_password::PasswordError,
@@ -26,14 +28,9 @@ use crate::{
         end_sessions::EndError,
         erase_account::EraseError,
         phone_codes::{SendCodeError, VerifyCodeError},
-        reauthenticate::ReauthenticateError,
         refresh::RefreshError,
         register::RegisterError,
         reset_password::ResetError,
-        second_factor::{
-            confirm::ConfirmTotpError, due::Due, enrol::EnrolError, prove::ProveError,
-            recovery_codes::ChangeFactorsError, verify::VerifyError,
-        },
         sign_in::SignInError,
         text_guard::GuardError,
         update_profile::UpdateError,
@@ -102,102 +99,8 @@ impl From<SignInError> for Problem {
                 .with_header("www-authenticate", "Bearer"),
             SignInError::TooManyTries { retry_after } => too_many_tries(retry_after).with_oauth_error("invalid_grant"),
             SignInError::EmailNotVerified => Self::new(ErrorCode::EmailNotVerified).with_oauth_error("invalid_grant"),
-            SignInError::SecondFactorDue(due) => second_half(due).with_oauth_error("invalid_grant"),
+            SignInError::SecondFactorDue(due) => second_factor::second_half(due).with_oauth_error("invalid_grant"),
             SignInError::Failure(failure) => failure.into(),
-        }
-    }
-}
-
-/// A second factor is due.
-fn second_half(due: Due) -> Problem {
-    match due {
-        Due::Proof { token, factors } => {
-            let methods = factors.into_iter().map(SecondFactor::as_str).collect();
-            Problem::new(ErrorCode::MfaRequired).with_second_half(token, methods)
-        }
-        Due::Enrolment { token } => Problem::new(ErrorCode::MfaEnrolmentRequired).with_second_half(token, Vec::new()),
-    }
-}
-
-/// The 429 of codes.
-fn too_many_codes(retry_after: Duration) -> Problem {
-    let wait = retry_after.as_millis().div_ceil(1000).max(1);
-    Problem::new(ErrorCode::TooManyCodes)
-        .with_detail(format!(
-            "Too many wrong codes of the second factor in this hour. Come back in {wait} seconds."
-        ))
-        .with_header("retry-after", wait.to_string())
-}
-
-fn mfa_token_invalid() -> Problem {
-    Problem::new(ErrorCode::MfaTokenInvalid).with_header("www-authenticate", "Bearer")
-}
-
-impl From<VerifyError> for Problem {
-    fn from(error: VerifyError) -> Self {
-        match error {
-            VerifyError::TokenInvalid => mfa_token_invalid(),
-            VerifyError::Refused => Self::new(ErrorCode::CodeInvalid),
-            VerifyError::TooManyTries { retry_after } => too_many_codes(retry_after),
-            VerifyError::Failure(failure) => failure.into(),
-        }
-    }
-}
-
-impl From<ProveError> for Problem {
-    fn from(error: ProveError) -> Self {
-        match error {
-            ProveError::Refused => Self::new(ErrorCode::CodeInvalid),
-            ProveError::TooManyTries { retry_after } => too_many_codes(retry_after),
-            ProveError::Gone => gone(),
-            ProveError::Failure(failure) => failure.into(),
-        }
-    }
-}
-
-impl From<EnrolError> for Problem {
-    fn from(error: EnrolError) -> Self {
-        match error {
-            EnrolError::StaleSignIn => stale_sign_in(),
-            EnrolError::TokenInvalid => mfa_token_invalid(),
-            EnrolError::Gone => gone(),
-            EnrolError::Failure(failure) => failure.into(),
-        }
-    }
-}
-
-impl From<ConfirmTotpError> for Problem {
-    fn from(error: ConfirmTotpError) -> Self {
-        match error {
-            ConfirmTotpError::Refused => Self::new(ErrorCode::CodeInvalid),
-            ConfirmTotpError::TooManyTries { retry_after } => too_many_codes(retry_after),
-            ConfirmTotpError::Enrol(error) => error.into(),
-        }
-    }
-}
-
-impl From<ChangeFactorsError> for Problem {
-    fn from(error: ChangeFactorsError) -> Self {
-        match error {
-            ChangeFactorsError::StaleSignIn => stale_sign_in(),
-            ChangeFactorsError::NotEnabled => Self::new(ErrorCode::MfaNotEnabled),
-            ChangeFactorsError::Mandatory => Self::new(ErrorCode::MfaMandatory),
-            ChangeFactorsError::Gone => gone(),
-            ChangeFactorsError::Failure(failure) => failure.into(),
-        }
-    }
-}
-
-impl From<ReauthenticateError> for Problem {
-    fn from(error: ReauthenticateError) -> Self {
-        match error {
-            ReauthenticateError::Password(error) => error.into(),
-            ReauthenticateError::SecondFactorDue => Self::of_fields(vec![FieldProblem {
-                field: "code".to_owned(),
-                code: "missing".to_owned(),
-                detail: "Your account has a second factor: send `code` or `recovery_code`, too.".to_owned(),
-            }]),
-            ReauthenticateError::SecondFactor(error) => error.into(),
         }
     }
 }
@@ -352,50 +255,6 @@ impl From<EndError> for Problem {
             EndError::LinkInvalid => ConfirmError::LinkInvalid.into(),
             EndError::Gone => gone(),
             EndError::Failure(failure) => failure.into(),
-        }
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Stranger => gone(),
-            Refusal::Lacks(permission) => {
-                let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", permission.as_str());
-                Self::new(ErrorCode::Forbidden).with_header("www-authenticate", challenge)
-            }
-        }
-    }
-}
-
-impl From<Denial> for Problem {
-    fn from(denial: Denial) -> Self {
-        match denial {
-            Denial::NotFound => Self::new(ErrorCode::AccountNotFound),
-            Denial::OwnAccount => Self::new(ErrorCode::OwnAccount),
-            Denial::Outranked => {
-                Self::new(ErrorCode::Forbidden).with_detail("The account, or the role, may more than your own role.")
-            }
-            Denial::RoleUnknown => Self::of_fields(vec![FieldProblem {
-                field: "role".to_owned(),
-                code: "role_unknown".to_owned(),
-                detail: "The user type has no such role.".to_owned(),
-            }]),
-        }
-    }
-}
-
-impl From<AdminError> for Problem {
-    fn from(error: AdminError) -> Self {
-        match error {
-            AdminError::Denied(denial) => denial.into(),
-            AdminError::StaleSignIn => stale_sign_in(),
-            AdminError::AddressTaken => Self::new(ErrorCode::AddressTaken),
-            AdminError::UsernameTaken => RegisterError::UsernameTaken.into(),
-            AdminError::VersionConflict => Self::new(ErrorCode::VersionConflict),
-            AdminError::NothingToResend => Self::new(ErrorCode::NothingToResend),
-            AdminError::CursorInvalid => Self::new(ErrorCode::CursorInvalid),
-            AdminError::Failure(failure) => failure.into(),
         }
     }
 }

@@ -35,7 +35,13 @@ pub async fn reset_factors(
                 security.kept_session = None;
             }
         },
-        touch: &|_| {},
+        // What waits for its first code is theirs no more than what was in use.
+        touch: &|account| {
+            account.codes = None;
+            if let Some(sealed) = &mut account.sealed {
+                sealed.totp_pending = None;
+            }
+        },
         tell: Some(MessageKind::FactorsReset),
     };
     let (summary, is_changed) = change_standing(core, admin, id, &wanted).await?;
