@@ -7,12 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{
-    account::AccountStatus,
-    ids::MessageId,
-    message::MessageKind,
-    role::{Permission, Role},
-};
+use crate::domain::{account::AccountStatus, ids::MessageId, message::MessageKind, permission::Permission, role::Role};
 
 /// An event worth keeping. The stored name is part of the format; a new one goes at the end of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

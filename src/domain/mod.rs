@@ -27,6 +27,7 @@ pub mod network;
 pub mod octets;
 pub mod password;
 pub mod password_rules;
+pub mod permission;
 pub mod person_name;
 pub mod phone;
 pub mod private;

@@ -11,7 +11,8 @@ use crate::{
         account::AccountStatus,
         audit::{AuditEvent, Details},
         ids::AccountId,
-        role::{Permission, Permissions, Role},
+        permission::{Permission, Permissions},
+        role::Role,
         user_type::UserType,
     },
     service::{

@@ -1,6 +1,6 @@
 //! Permissions as types: what a use case asks for stands in its signature.
 
-use crate::domain::role::Permission;
+use crate::domain::permission::Permission;
 
 mod closed {
     /// Nobody else makes grants.

@@ -7,7 +7,7 @@
 //! Three rules hold for whatever is changed, beside the grant: nobody changes themselves here, nobody changes an account that
 //! may more than they may, and nobody gives a role that may more than their own. What can't be undone needs a fresh sign-in.
 //!
-//! To add one: its [`Permission`](crate::domain::role::Permission), its grant in [`grants`], a file here that takes
+//! To add one: its [`Permission`](crate::domain::permission::Permission), its grant in [`grants`], a file here that takes
 //! `&Authorized<TheGrant>` and notes who did it, its refusals in [`error`], its route in `http/admin_api`.
 
 pub mod authorize;

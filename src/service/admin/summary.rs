@@ -17,7 +17,10 @@ pub struct AccountSummary {
 }
 
 /// What is known of one that can be read.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and shown as one")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and shown as one"
+)]
 #[derive(Debug)]
 pub struct Facts {
     /// Whether it may be used.

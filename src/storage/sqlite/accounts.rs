@@ -82,7 +82,7 @@ fn list_sql(filter: &AccountFilter) -> Option<String> {
     parts.extend(filter.status.map(|_| format!("{plus}status = ?")));
     let all = parts.join(" AND ");
     Some(format!(
-        "SELECT id, doc FROM accounts WHERE {all} AND {plus}id > ? ORDER BY id LIMIT ?"
+        "SELECT id, doc FROM accounts WHERE {all} AND {plus}id > ? ORDER BY {plus}id LIMIT ?"
     ))
 }
 
