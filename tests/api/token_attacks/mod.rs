@@ -187,11 +187,11 @@ impl Refusals {
             })
             .buffered(AT_ONCE);
         while let Some((what, answer)) = answers.next().await {
-            self.judge(&what, answer);
+            self.judge(&what, &answer);
         }
     }
 
-    fn judge(&mut self, what: &str, answer: Answer) {
+    fn judge(&mut self, what: &str, answer: &Answer) {
         assert_eq!(answer.status, 401, "{what} passed: {}", answer.text());
         let code = answer.member("code");
         let challenge = match code.as_str() {
@@ -200,7 +200,7 @@ impl Refusals {
             code => panic!("{what} is told {code}"),
         };
         assert_eq!(answer.header("www-authenticate"), challenge, "{what}");
-        let shape = shape(&answer);
+        let shape = shape(answer);
         let known = self.0.entry(code).or_insert_with(|| shape.clone());
         assert_eq!(*known, shape, "{what} is told apart");
     }
