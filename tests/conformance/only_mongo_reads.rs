@@ -73,7 +73,7 @@ fn answer(command: &Document, me: &str) -> Document {
         return doc! { "ok": 1, "helloOk": true, "isWritablePrimary": true, "ismaster": true, "setName": "rs0",
         "setVersion": 1, "hosts": [me], "primary": me, "me": me, "minWireVersion": 0, "maxWireVersion": 21,
         "maxBsonObjectSize": 16_777_216, "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 100_000,
-        "logicalSessionTimeoutMinutes": 30, "localTime": bson::DateTime::now() };
+        "logicalSessionTimeoutMinutes": 30, "localTime": bson::DateTime::from_millis(1_764_000_000_000) };
     }
     let database = command.get_str("$db").unwrap_or_default();
     let of = command.get_str(name).unwrap_or_default();
