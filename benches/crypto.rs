@@ -141,6 +141,7 @@ fn access_tokens(criterion: &mut Criterion, user_type: &UserType, keyring: &Shar
         authenticated_at: NOW,
         methods: vec![AuthenticationMethod::Password],
         role: Role::User,
+        scope: String::new(),
     };
     let secret = Zeroizing::new(Dek::make().expose().to_vec());
     for (name, method) in [

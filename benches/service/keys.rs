@@ -28,7 +28,7 @@ use sealgate::{
             jobs::{Round, round},
             progress::{Progress, Standing, progress},
         },
-        token_keys::PENDING,
+        token_keys::{PENDING, Versions},
     },
     storage::key_jobs::Stage,
 };
@@ -155,14 +155,15 @@ async fn rewrap(core: &Core, clock: &ManualClock) -> anyhow::Result<Duration> {
         share: Share::new(100).context("a share")?,
         is_over: &is_over,
     };
+    let versions = Versions::read(core).await?;
     let began = Instant::now();
-    round(core, &all).await?;
+    round(core, &versions, &all).await?;
     let took = began.elapsed();
     let jobs = progress(core).await?;
     anyhow::ensure!(jobs.iter().any(|job| job.changed > 0), "nothing was wrapped: {jobs:?}");
     // Until nothing is left to do, so that the next measure stands alone.
     while !progress(core).await?.iter().all(|job| job.standing == Standing::Done) {
-        round(core, &all).await?;
+        round(core, &versions, &all).await?;
     }
     Ok(took)
 }

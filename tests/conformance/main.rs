@@ -31,6 +31,7 @@ mod key_jobs;
 mod keyring;
 mod only_mongo;
 mod only_mongo_indexes;
+mod only_mongo_reads;
 #[cfg(unix)]
 mod only_sqlite;
 mod only_sqlite_status;
