@@ -32,7 +32,7 @@ use crate::{
 
 /// More than a page, so that a worker that takes a hundredth of its time is in the middle for long.
 const ACCOUNTS: usize = 120;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn user1() -> UserType {
     "User1".parse().expect("valid")

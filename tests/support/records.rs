@@ -324,6 +324,7 @@ fn bare_profile() -> SealedProfile {
         phone: None,
         country_code: None,
         attributes: None,
+        totp_pending: None,
     }
 }
 
@@ -334,6 +335,7 @@ fn full_profile() -> SealedProfile {
         phone: Some(sealed(5)),
         country_code: Some(sealed(6)),
         attributes: Some(Sealed::from_envelope(Vec::new())),
+        totp_pending: Some(sealed(8)),
         ..bare_profile()
     }
 }

@@ -125,7 +125,7 @@ async fn an_address_or_a_number_finds_whose_it_is(app: &TestApp, user_type: &str
     for _ in 0..2 {
         let mut person = crate::support::Person::new();
         person.phone.clone_from(&number);
-        person.country_code = "DE".to_owned();
+        "DE".clone_into(&mut person.country_code);
         app.join(user_type, &person).await;
         let pair = app.login(user_type, &person).await;
         let id = app.profile(user_type, &pair.access).await.member("id");
@@ -133,18 +133,18 @@ async fn an_address_or_a_number_finds_whose_it_is(app: &TestApp, user_type: &str
     }
     let found = async |query: &str| ids(&page(app, user_type, &admin, query).await);
     let (id, person) = &with_number[0];
-    assert_eq!(found(&format!("email={}", person.email)).await, [id.clone()]);
+    assert_eq!(found(&format!("email={}", person.email)).await, [id.as_str()]);
     // As at sign-in.
     assert_eq!(
         found(&format!("email={}", person.email.to_ascii_uppercase())).await,
-        [id.clone()]
+        [id.as_str()]
     );
     let number = number.replace('+', "%2B");
     let mut expected: Vec<String> = with_number.iter().map(|(id, _)| id.clone()).collect();
     expected.sort();
     assert_eq!(found(&format!("phone={number}")).await, expected);
     let both = format!("phone={number}&email={}&status=active", person.email);
-    assert_eq!(found(&both).await, [id.clone()]);
+    assert_eq!(found(&both).await, [id.as_str()]);
     for nobody in [
         "email=nobody@mail.example".to_owned(),
         "phone=%2B4915199999999".to_owned(),
