@@ -18,6 +18,7 @@ pub struct AccountSummary {
 
 /// What is known of one that can be read.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, shown as it is")]
 pub struct Facts {
     /// Whether it may be used.
     pub status: AccountStatus,
