@@ -22,6 +22,7 @@ pub struct AccountSummary {
     reason = "each is a fact of its own, and shown as one"
 )]
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, shown as it is")]
 pub struct Facts {
     /// Whether it may be used.
     pub status: AccountStatus,
