@@ -17,10 +17,6 @@ pub struct AccountSummary {
 }
 
 /// What is known of one that can be read.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and shown as one"
-)]
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, shown as it is")]
 pub struct Facts {
