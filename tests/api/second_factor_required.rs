@@ -5,6 +5,10 @@ use serde_json::json;
 
 use crate::support::{Authenticator, Pair, Setup, StoreSet, TestApp, part, recovery_codes};
 
+cases_once! {
+    a_stock_app_shows_the_codes
+}
+
 cases_per_store! {
     who_has_none_sets_one_up_at_the_next_sign_in
     one_that_is_needed_is_replaced_and_not_turned_off
@@ -172,5 +176,30 @@ async fn five_a_minute_of_one_account_are_enough(stores: &StoreSet) {
         statuses.push(app.verify_mfa("User1", &body).await.status);
     }
     assert_eq!(statuses, [400, 400, 400, 400, 400, 429]);
+    app.shut_down().await;
+}
+
+/// `oathtool` of the distribution is given what was shown to be typed in, and the time.
+async fn a_stock_app_shows_the_codes(stores: &StoreSet) {
+    let app = Setup::new(stores).spawn().await;
+    let (person, own) = app.member("User1").await;
+    let secret = app.enrol("User1", &own.access).await.expect(200).member("secret");
+    let code = || {
+        let now = format!("@{}", app.clock.now().as_secs());
+        let shown = Command::new("oathtool")
+            .args(["--totp", "--base32", "--now", &now, &secret])
+            .output()
+            .expect("oathtool, of the package of that name");
+        let shown = String::from_utf8(shown.stdout).expect("digits").trim().to_owned();
+        app.keep_secret(&shown);
+        shown
+    };
+    app.confirm_totp("User1", &own.access, &code()).await.expect(200);
+    for _ in 0..3 {
+        app.clock.advance(Duration::from_secs(30));
+        let token = app.first_half("User1", &person).await;
+        let body = json!({ "mfa_token": token, "code": code() });
+        app.verify_mfa("User1", &body).await.expect(200);
+    }
     app.shut_down().await;
 }
