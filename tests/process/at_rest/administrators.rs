@@ -43,7 +43,7 @@ pub(crate) async fn administer(
     let audit = format!("/{user_type}/admin/audit");
     for (path, token, status) in [
         (format!("{audit}?account_id={id}&limit=100"), &access, 200),
-        (with(&audit, &[("event", &guest.note)]), &access, 422),
+        (with(&audit, &[("event", guest.note.as_str())]), &access, 422),
         (format!("/{user_type}/admin/keys"), &access, 200),
         (format!("/{user_type}/admin/keys"), &plain.access, 403),
         (list.clone(), &plain.access, 403),
