@@ -17,6 +17,8 @@ pub(super) async fn live(driver: &mut Driver, user_type: &str, ada: &Person) {
     let waiting = json!({ "mfa_token": ada.note });
     driver.post(device, &totp, &waiting).await.expect(401);
     driver.bearer("DELETE", &totp, &access, None).await.expect(409);
+    let recovery_codes = format!("/{user_type}/mfa/recovery-codes");
+    driver.bearer("POST", &recovery_codes, &access, None).await.expect(409);
     let shown = driver.bearer("POST", &totp, &access, None).await.expect(200);
     let secret = shown.member("secret");
     driver.mark("secret of an app", &secret);
@@ -35,7 +37,7 @@ pub(super) async fn live(driver: &mut Driver, user_type: &str, ada: &Person) {
         }
     }
     let codes = driver
-        .bearer("POST", &format!("/{user_type}/mfa/recovery-codes"), &access, None)
+        .bearer("POST", &recovery_codes, &access, None)
         .await
         .expect(200)
         .json();
