@@ -1,7 +1,7 @@
 //! All that a new password is judged by, and what its chooser is told when it is refused: each broken rule, and where
 //! the reason is that others would guess it, how long they would take (`zxcvbn`) and what helps.
 //!
-//! The estimate explains a refusal, and is one under the policy `nist` alone ([`is_guessed_at_once`]). What it costs is
+//! The estimate explains a refusal, and is one under the policy `nist` alone (`is_guessed_at_once`). What it costs is
 //! bounded: `zxcvbn` takes more than a second for a hundred characters that were chosen for that, and 70 ms at worst for
 //! `ESTIMATED`; no explanation is of a longer one. Its tables (8 MB) are unpacked by the first password that is estimated.
 

@@ -5,7 +5,7 @@
 //! know, has [`OWN`] for their network and shares [`STRANGERS`] with all others, for the same name. A device that the account
 //! knows, and a session, have [`OWN`] for themselves and share nothing. A name that nobody has is counted like any other.
 //! A mailed reset link compares nothing that can be guessed, works meanwhile, and makes the place it was used from known. What
-//! was counted of the account's names before is [forgotten](forget) with it.
+//! was counted of the account's names before is forgotten (`forget`) with it.
 
 use std::time::Duration;
 

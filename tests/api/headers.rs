@@ -26,6 +26,11 @@ async fn wrong_methods_are_405_with_allow_and_unknown_paths_404(app: &TestApp, u
         ("/refresh-token", "POST"),
         ("/resend-verification", "POST"),
         ("/logout", "POST, GET"),
+        ("/mfa/totp", "POST, DELETE"),
+        ("/sessions/ses_a", "DELETE"),
+        // Named by a template that longer ones begin with.
+        ("/admin/accounts/usr_a", "GET, PUT, DELETE"),
+        ("/admin/accounts/usr_a/lock", "POST"),
     ];
     for (path, takes) in routes {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"] {

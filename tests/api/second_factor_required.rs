@@ -1,6 +1,9 @@
 //! User types whose accounts need a second factor; and second factors amid everything else.
 
+use std::{process::Command, time::Duration};
+
 use futures_util::future::{join, join_all, join3};
+use sealgate::domain::clock::Clock as _;
 use serde_json::json;
 
 use crate::support::{Authenticator, Pair, Setup, StoreSet, TestApp, part, recovery_codes};

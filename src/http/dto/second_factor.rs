@@ -220,6 +220,7 @@ pub struct TotpConfirmed {
 
 /// Other recovery codes.
 #[derive(Object)]
+#[oai(rename = "RecoveryCodeSet")]
 pub struct RecoveryCodes {
     /// For people.
     pub message: String,

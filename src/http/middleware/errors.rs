@@ -96,14 +96,11 @@ impl<E: Endpoint> Endpoint for WithProblems<E> {
 
 /// What `path` takes, where the document may name it by a template.
 fn methods_of<'m>(methods: &'m HashMap<String, String>, path: &str) -> &'m str {
+    let parts: Vec<&str> = path.split('/').collect();
     let is_of = |template: &str| {
-        let (mut template, mut path) = (template.split('/'), path.split('/'));
-        template
-            .by_ref()
-            .zip(path.by_ref())
-            .all(|(part, own)| part == own || part.starts_with('{'))
-            && template.next().is_none()
-            && path.next().is_none()
+        let of_template: Vec<&str> = template.split('/').collect();
+        let is_part = |(part, own): (&&str, &&str)| part == own || part.starts_with('{');
+        of_template.len() == parts.len() && of_template.iter().zip(&parts).all(is_part)
     };
     let templated = || {
         methods

@@ -4,7 +4,7 @@
 //! whether one is due, [`verify`] is the second half of the sign-in, [`prove`] compares what is shown, [`recovery_codes`] and
 //! [`disable`] are what its owner may do with it.
 //!
-//! Every proof goes through [`prove::prove`]: a try is charged in a write of its own before anything is compared, and what was
+//! Every proof goes through `prove::prove`: a try is charged in a write of its own before anything is compared, and what was
 //! right is used up in one conditional write.
 
 pub mod confirm;
