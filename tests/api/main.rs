@@ -140,6 +140,7 @@ mod resend;
 mod resource_server;
 mod rotation;
 mod second_factor;
+mod second_factor_changes;
 mod second_factor_required;
 mod sessions;
 mod sign_in;

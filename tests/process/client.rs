@@ -69,7 +69,12 @@ impl Client {
     /// One that connects in a way of its own.
     pub(crate) fn with(http: reqwest::ClientBuilder, base: &str) -> Self {
         Self {
-            http: http.timeout(Duration::from_secs(20)).build().expect("a client"),
+            // No connection waits for the next request: a test that runs a command meanwhile would not see it end.
+            http: http
+                .timeout(Duration::from_secs(20))
+                .pool_max_idle_per_host(0)
+                .build()
+                .expect("a client"),
             base: base.to_owned(),
         }
     }
