@@ -34,6 +34,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// For lists: a record that is damaged is none, and named in the log.
+    #[cfg(any(feature = "sqlite", feature = "mongo"))]
     pub(in crate::storage) fn pass_over<R>(self) -> Result<Option<R>, Self> {
         match self {
             Self::Damaged(_) => {
