@@ -34,6 +34,22 @@ fn the_errors_in_the_repository_are_the_ones_that_are_answered() {
     );
 }
 
+/// OpenAPI 3.0.3, "Schema Object": `nullable` needs `type` beside it; linters refuse the document otherwise.
+#[test]
+fn what_may_be_null_says_its_type() {
+    let document: Value = serde_json::from_str(&generated()).expect("JSON");
+    let mut nullable = 0;
+    for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+        for (member, property) in schema["properties"].as_object().into_iter().flatten() {
+            if property["nullable"] == true {
+                nullable += 1;
+                assert!(property["type"].is_string(), "{name}.{member}: {property}");
+            }
+        }
+    }
+    assert!(nullable > 20, "only {nullable}");
+}
+
 #[test]
 fn every_operation_says_what_it_does_and_how_it_fails() {
     let document: Value = serde_json::from_str(&generated()).expect("JSON");

@@ -55,7 +55,7 @@ impl Schemas {
         for (member, property) in members(&mut schema["properties"]) {
             finish_property(member, property);
             if !required.contains(member) && !NEVER_NULL.contains(&(name, member)) {
-                property["nullable"] = true.into();
+                or_null(property);
             }
         }
     }
@@ -92,7 +92,7 @@ impl Schemas {
         for (member, property) in members(&mut schema["properties"]) {
             finish_property(member, property);
             if !required.contains(member) {
-                property["nullable"] = true.into();
+                or_null(property);
             }
             names.push(member.clone());
             parts.extend(part(property));
@@ -117,6 +117,14 @@ fn part(property: &Value) -> Option<String> {
 fn required(schema: &Value) -> BTreeSet<String> {
     let list = schema["required"].as_array().into_iter().flatten();
     list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// `nullable` says nothing where there is no `type` beside it (OpenAPI 3.0.3, "Schema Object").
+fn or_null(property: &mut Value) {
+    if property.get("type").is_none() && property.get("allOf").is_some() {
+        property["type"] = "object".into();
+    }
+    property["nullable"] = true.into();
 }
 
 fn finish_property(member: &str, property: &mut Value) {
