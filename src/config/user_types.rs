@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use crate::{
-    config::source::Reader,
+    config::source::{Reader, VARIABLES},
     domain::{
         attributes::AttributesSchema,
         password::PasswordPolicy,
@@ -14,6 +14,19 @@ use crate::{
     },
 };
 
+/// Variables that may be set for one user type alone: `NAME_<Type>`.
+const OF_A_TYPE: [&str; 10] = [
+    "PASSWORD_POLICY",
+    "SECOND_FACTOR",
+    "ACCESS_TOKEN_MINUTES",
+    "SESSION_IDLE_DAYS",
+    "SESSION_DAYS",
+    "SESSION_SHORT_HOURS",
+    "SESSIONS_PER_ACCOUNT",
+    "SMS_DAILY_CAP",
+    "ROLES",
+    "ATTRIBUTES_SCHEMA",
+];
 /// Texts a day, where nothing else is said.
 const DAILY_TEXTS: u32 = 1000;
 
@@ -46,16 +59,40 @@ pub struct UserTypesConfig {
 impl UserTypesConfig {
     pub(in crate::config) fn read(reader: &mut Reader<'_>) -> Self {
         let list = reader.text("USER_TYPES").unwrap_or("User1,User2");
-        let order = parse_user_types(list).unwrap_or_else(|error| {
-            reader.report("USER_TYPES", error.to_string(), "List names such as `Customer,Driver`");
-            // So that mistakes in what all types share are told too; nothing starts with these.
-            parse_user_types("User1,User2").unwrap_or_default()
-        });
+        let order = match parse_user_types(list) {
+            Ok(order) => {
+                report_strangers(reader, &order);
+                order
+            }
+            Err(error) => {
+                reader.report("USER_TYPES", error.to_string(), "List names such as `Customer,Driver`");
+                // So that mistakes in what all types share are told too; nothing starts with these.
+                parse_user_types("User1,User2").unwrap_or_default()
+            }
+        };
         let settings = order
             .iter()
             .map(|user_type| (user_type.clone(), read_one(reader, user_type)))
             .collect();
         Self { order, settings }
+    }
+}
+
+/// `PASSWORD_POLICY_Custmer` would leave customers with the policy of all.
+fn report_strangers(reader: &mut Reader<'_>, order: &[UserType]) {
+    let strangers: Vec<&str> = reader
+        .names()
+        .filter(|name| !VARIABLES.contains(name))
+        .filter(|name| {
+            OF_A_TYPE
+                .iter()
+                .filter_map(|variable| name.strip_prefix(variable)?.strip_prefix('_'))
+                .any(|rest| order.iter().all(|user_type| user_type.as_str() != rest))
+        })
+        .collect();
+    for name in strangers {
+        let mend = "End its name as USER_TYPES spells the type, or unset it";
+        reader.report(name, "is of a user type that USER_TYPES does not list", mend);
     }
 }
 
@@ -143,6 +180,7 @@ fn number(
 }
 
 fn of_type<'s>(reader: &Reader<'s>, name: &str, user_type: &UserType) -> (String, Option<&'s str>) {
+    debug_assert!(OF_A_TYPE.contains(&name), "{name} is not listed");
     let own = format!("{name}_{user_type}");
     match reader.text(&own) {
         Some(text) => (own, Some(text)),
@@ -184,6 +222,16 @@ mod tests {
             (String::new(), String::new())
         );
         assert_eq!(scope("User2", "support"), "accounts.list accounts.read");
+    }
+
+    #[test]
+    fn a_setting_of_a_type_that_is_not_there_is_no_setting() {
+        let strange = [("PASSWORD_POLICY_user1", "legacy"), ("ROLES_User3", "a=audit.read")];
+        let problems = load(&strange).expect_err("two mistakes");
+        let told: Vec<_> = problems.iter().map(|problem| problem.name.as_str()).collect();
+        assert_eq!(told, ["PASSWORD_POLICY_user1", "ROLES_User3"]);
+        assert!(problems[0].mend.contains("USER_TYPES"), "{problems:?}");
+        load(&[("SMS_DAILY_CAP_ALL", "10"), ("SMS_DAILY_CAP_User2", "5")]).expect("of all types together, and of one");
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod foreign_hash;
 #[cfg(test)]
 mod frozen;
 mod hash_memory;
+mod hash_threads;
 pub mod kek;
 pub mod kek_file;
 pub mod kek_succession;

@@ -22,6 +22,7 @@ use crate::{
         argon2id::{self, decoy, hash},
         foreign_hash::{ForeignHash, ForeignHashError},
         hash_memory::HashMemory,
+        hash_threads::HashThreads,
         keyring::{Keyring, MissingKey, SharedKeyring},
     },
     domain::password::Password,
@@ -133,6 +134,7 @@ pub struct PasswordHasher {
     /// One permit per hash that runs or waits.
     admitted: Arc<Semaphore>,
     memory: HashMemory,
+    threads: HashThreads,
     /// How many began.
     begun: Arc<AtomicU64>,
 }
@@ -147,6 +149,7 @@ impl PasswordHasher {
             running: Arc::new(Semaphore::new(parallel)),
             admitted: Arc::new(Semaphore::new(parallel + waiting)),
             memory: HashMemory::default(),
+            threads: HashThreads::new(parallel),
             begun: Arc::default(),
         }
     }
@@ -195,7 +198,7 @@ impl PasswordHasher {
             .map_err(|_| HashError::Busy)?;
         self.begun.fetch_add(1, Ordering::Relaxed);
         // The permits go into the thread: a client that hangs up must not let another hash start beside this one.
-        let done = tokio::task::spawn_blocking(move || {
+        let done = self.threads.run(move || {
             let _permits = (admitted, running);
             work()
         });

@@ -4,7 +4,7 @@ use std::{path::Path, process::Output, time::Duration};
 
 use sealgate::{
     domain::user_type::UserType,
-    storage::{Ref, Stores},
+    storage::{Ref, Stores, accounts::AccountFilter},
 };
 use serde_json::{Value, json};
 
@@ -292,20 +292,34 @@ fn assert_report(report: &Path, vectors: &Value) {
 
 /// Killed while it makes accounts, it is begun again and makes the others.
 #[tokio::test]
-async fn a_killed_import_is_resumed() {
-    let stores = SharedStores::new();
+async fn a_killed_import_into_the_embedded_store_is_resumed() {
+    let installation = Installation::new();
+    let stores = sealgate::storage::sqlite::open(&installation.data()).await;
+    resume(&installation, &[], &stores.expect("SQLite opens").stores()).await;
+}
+
+#[tokio::test]
+async fn a_killed_import_into_mongodb_is_resumed() {
+    let (installation, stores) = (Installation::new(), SharedStores::new());
     let settings = stores.settings_with(&[]);
-    let (installation, old) = (Installation::new(), Old::of(&["Crowd"]).await);
     assert!(installation.run(&["keys", "new"], &settings).status.success());
-    let settings = old.settings(&settings, &[]);
+    resume(&installation, &settings, &stores.open().await).await;
+    stores.remove().await;
+}
+
+/// `stores` are those that the settings name.
+async fn resume(installation: &Installation, settings: &[(&str, &str)], stores: &Stores) {
+    let old = Old::of(&["Crowd"]).await;
+    let settings = old.settings(settings, &[]);
     let arguments = old.arguments(&["--map", "Crowd=User1"]);
     let owned: Vec<_> = settings
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
+    let (user_type, everybody) = ("User1".parse().expect("valid"), AccountFilter::default());
     let made = async || {
-        let accounts = stores.mongo().await.collection::<bson::Document>("accounts_User1");
-        accounts.count_documents(bson::doc! {}).await.expect("a count")
+        let accounts = stores.accounts.list(&user_type, &everybody, None, 100).await;
+        accounts.expect("a store").len()
     };
 
     let mut process = installation.start(Path::new(SERVER), &arguments, &owned);
@@ -321,7 +335,7 @@ async fn a_killed_import_is_resumed() {
     let (_, counts) = said.split_once("80 record(s): ").unwrap_or_else(|| panic!("{said}"));
     let (rest, found) = counts.split_once(" made, ").expect("two counts");
     let (found, _) = found.split_once(" there already").expect("two counts");
-    let (rest, found): (u64, u64) = (rest.parse().expect("a number"), found.parse().expect("a number"));
+    let (rest, found): (usize, usize) = (rest.parse().expect("a number"), found.parse().expect("a number"));
     // A write that was on its way when the process died may have arrived since.
     assert!(
         rest > 0 && found >= by_then && rest + found == 80,
@@ -336,5 +350,4 @@ async fn a_killed_import_is_resumed() {
         login.await.expect(200);
     }
     old.database.remove().await;
-    stores.remove().await;
 }
