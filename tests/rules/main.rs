@@ -10,6 +10,7 @@
 //! - [`layers`]: which way `use crate::` may point, and who may import which crate.
 //! - [`printing`]: what can be seen of a person in what is stored and printed. What must not even compile is in
 //!   `leaks/`, a package of its own.
+//! - [`shards`]: the shard keys that are advised, against the collections.
 //! - [`sealed_damage`]: whatever is made of a sealed field, it opens as itself or not at all.
 
 mod alerts;
@@ -21,5 +22,6 @@ mod layers;
 mod openapi;
 mod printing;
 mod sealed_damage;
+mod shards;
 mod source;
 mod vectors;

@@ -29,7 +29,7 @@ def commands(text):
         lines = text.splitlines()
     for line in lines:
         line = line.split(" #")[0]
-        for found in re.finditer(r"(?:^|-- |\bserver |/bin/)sealgate ([^|;&)]*)|\brun --rm server ([^|;&)]*)", line):
+        for found in re.finditer(r"(?:^|-- |\bserver |^as_)sealgate ([^|;&)]*)|\brun --rm server ([^|;&)]*)", line):
             yield (found.group(1) or found.group(2) or "").split()
 
 
