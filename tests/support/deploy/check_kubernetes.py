@@ -7,6 +7,7 @@ that the ConfigMap gives it.
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -154,6 +155,11 @@ class Manifests:
     def settings(self):
         return self.of("ConfigMap")[0]["data"]
 
+    def check_names(self, known):
+        """The server passes over a name that it does not know."""
+        for name in self.settings():
+            expect(name in known or name.removesuffix("_FILE") in known, f"{self.name}: there is no setting {name}")
+
     def check_settings(self, server):
         """The binary reads what the pods would, with each file where it is here."""
         with tempfile.TemporaryDirectory() as folder:
@@ -171,6 +177,13 @@ class Manifests:
 
 
 def main():
+    known = set(re.findall(r"^#([A-Z][A-Za-z0-9_]*)=", Path(".env.example").read_text(), re.M))
+    chart = YAML(typ="safe").load(Path("deploy/helm/sealgate/Chart.yaml"))
+    version = re.search(r'^version = "(.*)"$', Path("Cargo.toml").read_text(), re.M).group(1)
+    expect(chart["appVersion"] == version, f"the chart runs {chart['appVersion']}, and this is {version}")
+    unit = re.findall(r"^#?([A-Z][A-Z0-9_]*)=", Path("deploy/systemd/sealgate.env").read_text(), re.M)
+    unknown = [name for name in unit if name not in known and name.removesuffix("_FILE") not in known]
+    expect(not unknown, f"sealgate.env: there are no settings {unknown}")
     files = [*sorted(Path("deploy/kubernetes").glob("*.yaml")), *sorted(Path(sys.argv[1]).glob("*.yaml"))]
     for path in files:
         if path.name == "values.yaml":
@@ -180,6 +193,8 @@ def main():
         manifests.check_restricted()
         manifests.check_probes()
         manifests.check_references()
+        if manifests.of("ConfigMap"):
+            manifests.check_names(known)
         if len(sys.argv) > 2 and manifests.of("ConfigMap"):
             manifests.check_settings(os.path.abspath(sys.argv[2]))
     for problem in problems:
