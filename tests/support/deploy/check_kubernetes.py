@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 # The oldest that Chart.yaml takes, one between, the newest that the package has.
 VERSIONS = ("1.30", "1.33", "1.37")
-# Of others: their schemas are in no registry of packages.
+# Of others, whose schemas the package has not.
 FOREIGN = {"ServiceMonitor"}
 problems = []
 
