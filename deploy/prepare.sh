@@ -32,5 +32,8 @@ hand 65532 sealgate mongo_url redis_url mail_password twilio_auth_token
 hand 999 mongo mongo_key_file mongo_root_password mongo_password
 hand 999 redis redis_password redis_auth.conf
 hand 101 nginx tls_key tls_certificate
+hand 472 grafana grafana_password
 own 65532 keys outbox erasures
 own 999 mongo-1 mongo-2 mongo-3 redis
+own 65534 prometheus
+own 472 grafana

@@ -8,7 +8,7 @@ mod rewrite;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -212,13 +212,19 @@ fn open(options: &OpenOptions, path: &Path) -> Result<File, KekFileError> {
 }
 
 fn read_text(file: &mut File) -> Result<Zeroizing<String>, KekFileError> {
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    let metadata = file.metadata()?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if is_exposed(mode, metadata.uid(), nix::unistd::geteuid().as_raw()) {
         return Err(KekFileError::Exposed(mode));
     }
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// A mounted secret is root's, and its group's for a process that is not root (Kubernetes' `fsGroup`): it couldn't read it else.
+fn is_exposed(mode: u32, owner: u32, reader: u32) -> bool {
+    mode & if owner == 0 && reader != 0 { 0o037 } else { 0o077 } != 0
 }
 
 #[cfg(test)]
@@ -273,6 +279,12 @@ mod tests {
         let place = place();
         fs::set_permissions(&place.path, fs::Permissions::from_mode(0o640)).expect("chmod");
         assert!(matches!(read(&place.path), Err(KekFileError::Exposed(0o640))));
+        let roots = [0o400, 0o440, 0o640, 0o444, 0o460, 0o450].map(|mode| is_exposed(mode, 0, 65532));
+        assert_eq!(roots, [false, false, false, true, true, true], "a mounted secret");
+        assert!(
+            [(0, 0), (65532, 65532), (1000, 65532)].map(|(owner, reader)| is_exposed(0o440, owner, reader))
+                == [true; 3]
+        );
     }
 
     #[test]

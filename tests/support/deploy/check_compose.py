@@ -15,7 +15,13 @@ from ruamel.yaml import YAML
 
 compose = YAML(typ="safe").load(Path("docker-compose.yml"))
 services = compose["services"]
-deployed = {name: service for name, service in services.items() if "profiles" not in service}
+# With every profile but those for development and for commands.
+BESIDE = {"mail": {"mailpit"}, "observe": {"prometheus", "grafana"}}
+deployed = {
+    name: service
+    for name, service in services.items()
+    if not set(service.get("profiles", [])) - set(BESIDE)
+}
 problems = []
 
 
@@ -46,7 +52,13 @@ def check_hardening(name, service):
 
 
 def check_networks(name, service):
-    expect(("ports" in service) == (name == "nginx"), f"{name}: only nginx is published")
+    if "profiles" in service:
+        expect(name in BESIDE[service["profiles"][0]] and len(service["profiles"]) == 1, f"{name}: its profile")
+        expect(all(port.startswith("127.0.0.1:") for port in service["ports"]), f"{name}: not on loopback")
+        expect(networks(service) <= {"app", "observe"}, f"{name}: reaches too far")
+    else:
+        expect(("ports" in service) == (name == "nginx"), f"{name}: only nginx is published")
+        expect("observe" not in networks(service), f"{name}: Grafana reaches it")
     expect(("edge" in networks(service)) == (name == "nginx"), f"{name}: only nginx stands at the edge")
     if name == "redis" or name.startswith("mongo"):
         expect(networks(service) == {"data"}, f"{name}: stores are reached through `data` alone")
@@ -56,6 +68,8 @@ def check_networks(name, service):
 
 def check_order(name, service):
     for other, how in (service.get("depends_on") or {}).items():
+        shared = set(services[other].get("profiles", [])) <= set(service.get("profiles", []))
+        expect(shared, f"{name}: waits for {other}, which runs in a profile alone")
         wanted = "service_completed_successfully" if one_shot(services[other]) else "service_healthy"
         expect(how["condition"] == wanted, f"{name}: waits for {other} as {how['condition']}")
     if one_shot(service):
@@ -98,6 +112,20 @@ def check_secrets(folder):
         expect(needed <= given, f"{name}: is not given {sorted(needed - given)}")
 
 
+def check_metrics():
+    """Prometheus asks whoever has metrics, at the port that they are told."""
+    scraped = YAML(typ="safe").load(Path("deploy/prometheus/prometheus.yml"))["scrape_configs"]
+    expect([one["job_name"] for one in scraped] == ["sealgate"], "prometheus: its one job is not sealgate")
+    asked = {target for group in scraped[0]["static_configs"] for target in group["targets"]}
+    asked |= {f"{name}:{found['port']}" for found in scraped[0]["dns_sd_configs"] for name in found["names"]}
+    having = {
+        f"{name}:{service['environment']['METRICS_ADDR'].split(':')[1]}"
+        for name, service in deployed.items()
+        if "METRICS_ADDR" in (service.get("environment") or {}) and not one_shot(service)
+    }
+    expect(asked == having, f"prometheus asks {sorted(asked)}, and metrics have {sorted(having)}")
+
+
 def check_settings(folder, server):
     """The binary reads what the containers would: .env, then the fixed settings, with each path where it is here."""
     environment = {}
@@ -126,6 +154,7 @@ def main():
             expect(networks(service) == {"dev"}, f"{name}: shares a network with the deployment")
             expect(all(port.startswith("127.0.0.1:") for port in service["ports"]), f"{name}: not on loopback")
     check_secrets(folder)
+    check_metrics()
     if len(sys.argv) > 2:
         check_settings(folder, sys.argv[2])
     for problem in problems:
