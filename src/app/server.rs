@@ -51,7 +51,8 @@ impl Server {
             let _ = config.http.public_url.set_port(Some(address.port()));
         }
         config.http.address = address;
-        let foundation = Foundation::open(&config, world).await?;
+        // On the heap: what waits for it is held by whoever starts a server.
+        let foundation = Box::pin(Foundation::open(&config, world)).await?;
         if let Some(file) = &foundation.breached {
             super::verify_breached(Arc::clone(file)).await?;
         }

@@ -112,7 +112,7 @@ async fn who_is_slow_is_cut_off() {
             began.elapsed()
         });
     }
-    let (least, most) = (PATIENCE - Duration::from_millis(500), PATIENCE * 2);
+    let (least, most) = (Duration::from_millis(4500), PATIENCE * 2);
     for took in cases.join_all().await {
         assert!(took > least && took < most, "{took:?}");
     }
