@@ -110,7 +110,11 @@ pub(in crate::http) async fn run<I, E>(
         let busy = Busy::begin(&under_way);
         async move {
             let answer = answer(request, peer, slots).await;
-            let answer: hyper::Response<BoxBody<Bytes, io::Error>> = answer.into();
+            let mut answer: hyper::Response<BoxBody<Bytes, io::Error>> = answer.into();
+            // A field of HTTP/1.1: a connection of HTTP/2 carries others' requests too.
+            if protocol == Protocol::Http2 {
+                answer.headers_mut().remove(header::CONNECTION);
+            }
             Ok::<_, Infallible>(answer.map(|body| Answered { body, _busy: busy }))
         }
     });

@@ -127,11 +127,11 @@ async fn plain_http_is_told_so_and_old_versions_are_refused() {
     assert!(said.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{said}");
     assert!(said.ends_with("This port speaks TLS: use https://\n"), "{said}");
 
-    // A greeting of TLS 1.1, and of 1.0: one cipher suite of theirs, no extension.
+    // A greeting of TLS 1.1, and of 1.0: one cipher suite of theirs, and the extension that rustls asks for first.
     for minor in [2, 1] {
         let mut hello = vec![3, minor];
         hello.extend([7; 32]);
-        hello.extend([0, 0, 2, 0xc0, 0x13, 1, 0]);
+        hello.extend([0, 0, 2, 0xc0, 0x13, 1, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3]);
         let length = u8::try_from(hello.len()).expect("short");
         let record = [&[0x16, 3, 1, 0, length + 4, 1, 0, 0, length][..], &hello].concat();
         let mut old = Wire::plain(&secure.server.address).await;
