@@ -5,8 +5,8 @@
 //! - requests that were begun and reset still count among the [`STREAMS`] of their connection until their work has ended,
 //!   and who resets many before they are even begun is cut off (Rapid Reset, CVE-2023-44487; CVE-2023-26964);
 //! - resets that a client provokes from this side are counted too (`MadeYouReset`, CVE-2025-8671);
-//! - the size of a header list and, with it, the number of CONTINUATION frames are bounded (VU#421644), and an answer waits in
-//!   at most [`WAITING`] bytes for a client that does not read (CVE-2019-9511, CVE-2019-9517);
+//! - the size of a header list and, with it, the number of CONTINUATION frames are bounded (VU#421644), and for a client that
+//!   does not read at most [`WAITING`] bytes a stream are buffered beside the answer itself (CVE-2019-9511, CVE-2019-9517);
 //! - a connection without a request is closed as one of HTTP/1.1 is, whatever pings it sends, and who does not answer
 //!   a ping is gone.
 
