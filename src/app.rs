@@ -5,10 +5,12 @@
 
 mod adapters;
 mod keks;
+mod reload;
 
 pub(crate) use self::adapters::examine_indexes;
 pub use self::adapters::open_legacy;
 pub use self::keks::make_key_file;
+pub use self::reload::Reloader;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -32,11 +34,13 @@ use crate::{
         collector::Collector, deliver::Deliverer, hand_over, health::ProviderHealth, mailer::Mailer, queue::WorkQueue,
         schedule::every, sms::Sms, smtp::Smtp, twilio::Twilio, worker,
     },
+    process::HangUps,
     service::{
         Core, UserTypeSettings,
         audit::AuditLines,
         email_filter::LookupTimes,
         keyring::{self, KeyReader},
+        limit_policy::LimitPolicy,
         text_guard::TextPolicy,
         vault::Vault,
     },
@@ -107,6 +111,8 @@ pub struct Foundation {
     pub misconfiguration: Option<String>,
     /// What could be safer, with its mend.
     pub warning: Option<String>,
+    /// Mails and pages.
+    pub templates: Templates,
     /// How often the keys are read again.
     reread: Duration,
     /// Stolen passwords, opened and not yet read through; a worker has no use for them.
@@ -142,8 +148,9 @@ impl Foundation {
             clock: world.clock,
             entropy: world.entropy,
             hand_over: Arc::new(channel),
-            limits: config.http.rate_limits.then_some(shared.limits),
-            throttle: config.http.rate_limits.then_some(shared.throttle),
+            policy: LimitPolicy::new(config.http.quotas, config.http.rate_limits),
+            limits: Some(shared.limits),
+            throttle: Some(shared.throttle),
             idempotency: shared.idempotency,
             texts: text_policy(config),
             leases: shared.leases,
@@ -173,6 +180,7 @@ impl Foundation {
             queue,
             misconfiguration,
             warning,
+            templates: Templates::new(config.mail.templates_dir.as_deref()),
             reread: tokens.reread,
             handed,
             filter,
@@ -202,13 +210,26 @@ impl Foundation {
                 }
                 SmsConfig::Off => Sms::Off,
             },
-            templates: Templates::new(config.mail.templates_dir.clone()),
+            templates: self.templates.clone(),
             public_url: config.http.public_url.as_str().to_owned(),
             app_name: config.http.app_name.clone(),
             mail_health: ProviderHealth::default(),
             sms_health: ProviderHealth::default(),
             collector: config.audit.collector.as_ref().map(Collector::new).transpose()?,
         }))
+    }
+
+    /// What of this process can be replaced while it runs.
+    fn reloader(&self, config: &Config) -> Reloader {
+        Reloader {
+            core: Arc::clone(&self.core),
+            templates: self.templates.clone(),
+            user_types: config.user_types.order.clone(),
+            marks: config.marks.clone(),
+            speaks_tls: None,
+            #[cfg(feature = "http")]
+            edge: None,
+        }
     }
 
     /// Starts what every process does beside its work: keys read again, messages handed over.
@@ -255,11 +276,24 @@ impl Foundation {
     }
 }
 
-/// Runs jobs until `stop`: the separate worker process.
-pub async fn run_worker(config: &Config, world: World, stop: CancellationToken) -> anyhow::Result<()> {
+/// Runs jobs until `stop`: the separate worker process. At each of `hang_ups` it reads its settings again.
+pub async fn run_worker(
+    config: &Config,
+    world: World,
+    stop: CancellationToken,
+    hang_ups: Option<HangUps>,
+) -> anyhow::Result<()> {
     let foundation = Foundation::open(config, world).await?;
     let (deliverer, queue) = (foundation.deliverer(config)?, Arc::clone(&foundation.queue));
     let mut tasks = JoinSet::new();
+    if let Some(hang_ups) = hang_ups {
+        let (followed, stop) = (foundation.reloader(config).follow(hang_ups), stop.clone());
+        tasks.spawn(async move {
+            if stop.run_until_cancelled(followed).await.is_some() {
+                stop.cancel();
+            }
+        });
+    }
     let opened = foundation.background(&mut tasks, &stop);
     let worked = worker::run(deliverer, queue, config.worker, stop.clone()).await;
     stop.cancel();
@@ -318,7 +352,6 @@ fn user_types(
                 },
                 sessions: settings.sessions,
                 second_factor: settings.second_factor,
-                quotas: config.http.quotas,
                 daily_texts: settings.daily_texts,
                 is_texting_off: matches!(config.sms, SmsConfig::Off),
                 attributes: settings.attributes.clone(),

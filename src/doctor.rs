@@ -10,6 +10,11 @@ use crate::{
     service::{key_ages::key_ages, keyring::waits_for_rotation},
     templates::Templates,
 };
+#[cfg(feature = "http")]
+use crate::{
+    domain::clock::{Clock as _, SystemClock},
+    http::tls::Certificate,
+};
 
 /// One thing that was looked at.
 #[derive(Debug)]
@@ -17,6 +22,8 @@ pub struct Finding {
     what: &'static str,
     problem: Option<String>,
     is_warning: bool,
+    /// What is to be known of it, though it is well.
+    note: Option<String>,
 }
 
 impl Finding {
@@ -25,6 +32,15 @@ impl Finding {
             what,
             problem,
             is_warning: false,
+            note: None,
+        }
+    }
+
+    #[cfg(feature = "http")]
+    fn noted(what: &'static str, note: String) -> Self {
+        Self {
+            note: Some(note),
+            ..Self::new(what, None)
         }
     }
 
@@ -33,6 +49,7 @@ impl Finding {
             what,
             problem: Some(problem),
             is_warning: true,
+            note: None,
         }
     }
 
@@ -46,7 +63,10 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
-            None => write!(f, "ok  {}", self.what),
+            None => match &self.note {
+                None => write!(f, "ok  {}", self.what),
+                Some(note) => write!(f, "ok  {}: {note}", self.what),
+            },
             Some(problem) if self.is_warning => write!(f, "!   {}: {problem}", self.what),
             Some(problem) => write!(f, "!!  {}: {problem}", self.what),
         }
@@ -60,6 +80,8 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     // One that can't be asked is told of below, with the stores.
     let indexes = examine_indexes(config).await.unwrap_or_default();
     findings.extend(indexes.into_iter().map(|problem| Finding::warning("indexes", problem)));
+    #[cfg(feature = "http")]
+    findings.extend(examine_tls(config));
     findings.extend(examine_breached(config).await);
     let opened = Foundation::open(config, World::default()).await;
     let stores = match &opened {
@@ -91,7 +113,36 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     if config.mail.smtp.is_none() || matches!(config.sms, SmsConfig::Directory) {
         findings.push(Finding::new("outbox directory", unwritable(&config.mail.directory)));
     }
-    findings.push(Finding::new("templates", unrenderable(config)));
+    let templates = Templates::new(config.mail.templates_dir.as_deref());
+    let broken = unrenderable(&templates, &config.user_types.order);
+    findings.push(Finding::new("templates", broken));
+    findings
+}
+
+/// The certificate that the server speaks TLS with, where it does.
+#[cfg(feature = "http")]
+fn examine_tls(config: &Config) -> Vec<Finding> {
+    const WHAT: &str = "TLS certificate";
+    let Some(tls) = &config.http.tls else {
+        return Vec::new();
+    };
+    let certificate = match Certificate::load(tls) {
+        Ok(certificate) => certificate,
+        Err(problem) => return vec![Finding::new(WHAT, Some(problem.to_string()))],
+    };
+    let now = SystemClock.now();
+    let warnings = certificate.warnings(now, config.http.public_url.host_str());
+    let mut findings: Vec<_> = warnings
+        .into_iter()
+        .map(|problem| Finding::warning(WHAT, problem))
+        .collect();
+    let days = certificate.days_left(now);
+    if days >= 0 {
+        findings.push(Finding::noted(
+            WHAT,
+            format!("{days} day(s) left, until {}", certificate.ends()),
+        ));
+    }
     findings
 }
 
@@ -170,14 +221,15 @@ fn unwritable(folder: &Path) -> Option<String> {
 }
 
 /// Renders every mail with stand-in values: an operator's own template may name a variable that does not exist.
-fn unrenderable(config: &Config) -> Option<String> {
-    let templates = Templates::new(config.mail.templates_dir.clone());
-    let broken: Vec<String> = config
-        .user_types
-        .order
-        .iter()
-        .flat_map(|user_type| broken_mails(&templates, user_type))
-        .collect();
+pub(crate) fn unrenderable(templates: &Templates, user_types: &[UserType]) -> Option<String> {
+    let mut broken = templates.broken(user_types);
+    // Where one does not even compile, its mail would only be named twice.
+    if broken.is_empty() {
+        let mails = user_types
+            .iter()
+            .flat_map(|user_type| broken_mails(templates, user_type));
+        broken.extend(mails);
+    }
     (!broken.is_empty()).then(|| format!("{}; mend them in TEMPLATES_DIR", broken.join(", ")))
 }
 

@@ -23,6 +23,7 @@ pub mod http;
 #[cfg(feature = "jobs")]
 pub mod jobs;
 pub mod kms;
+pub mod logs;
 pub mod metrics_listener;
 pub mod process;
 pub mod service;

@@ -144,7 +144,7 @@ fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
             writeln!(io::stdout(), "{}", docs::document(&config.user_types.order))?;
         }
         Command::Health { url } => {
-            let own = || health_check::own_url(config.http.address);
+            let own = || health_check::own_url(config.http.address, config.http.tls.is_some());
             health_check::ask(&url.clone().unwrap_or_else(own))?;
         }
         Command::Filter(command) => block_on(commands::filter::run(&config, command))?,
@@ -173,6 +173,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let _logs = process::start_logs(&config.logs);
+    let hang_ups = process::HangUps::listen()?;
     for notice in &config.notices {
         tracing::warn!("{notice}");
     }
@@ -182,28 +183,42 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let has_docs = config.http.docs;
     let outbox = (config.environment == Environment::Development).then(|| config.mail.directory.clone());
     let has_audit = config.audit.has_stdout;
+    let scheme = if config.http.tls.is_some() { "https" } else { "http" };
     let world = World {
         audit_lines: has_audit.then(process::audit_to_stdout),
         ..World::default()
     };
-    let server = Server::start(config, world, Limits::default()).await?;
+    let mut server = Server::start(config, world, Limits::default()).await?;
+    let base = format!("{scheme}://{}", server.address);
     // What reads the audit's lines is not to stumble over a greeting.
     if has_audit {
-        greet(&server, has_docs, outbox.as_deref(), &mut io::stderr().lock())?;
+        greet(&base, has_docs, outbox.as_deref(), &mut io::stderr().lock())?;
     } else {
-        greet(&server, has_docs, outbox.as_deref(), &mut io::stdout().lock())?;
+        greet(&base, has_docs, outbox.as_deref(), &mut io::stdout().lock())?;
     }
+    let reloader = server.reloader();
+    let stopped = async {
+        if let Err(error) = process::stop_signal().await {
+            tracing::error!(%error, "signals can't be caught");
+        }
+    };
+    let hung_up = async {
+        match reloader {
+            Some(reloader) => reloader.follow(hang_ups).await,
+            None => std::future::pending().await,
+        }
+    };
     server
         .run_until(async {
-            if let Err(error) = process::stop_signal().await {
-                tracing::error!(%error, "signals can't be caught");
+            tokio::select! {
+                () = stopped => {}
+                () = hung_up => {}
             }
         })
         .await
 }
 
-fn greet(server: &Server, has_docs: bool, outbox: Option<&Path>, out: &mut dyn io::Write) -> io::Result<()> {
-    let base = format!("http://{}", server.address);
+fn greet(base: &str, has_docs: bool, outbox: Option<&Path>, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "Sealgate {} listens on {base}", env!("CARGO_PKG_VERSION"))?;
     if has_docs {
         writeln!(out, "  docs    {base}/docs  (also /redoc, /scalar, /openapi.json)")?;

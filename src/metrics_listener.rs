@@ -43,6 +43,10 @@ pub fn listen(address: SocketAddr) -> anyhow::Result<()> {
         "Alarms of texts: too few codes come back (`conversion`), none leaves any more (`pause`)"
     );
     metrics::describe_gauge!(
+        "sealgate_tls_certificate_ends_seconds",
+        "When the certificate ends that this server speaks TLS with, in seconds of Unix time"
+    );
+    metrics::describe_gauge!(
         "sealgate_key_age_days",
         "How old the key is that writes for this use, in days, as this worker sees it"
     );

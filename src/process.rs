@@ -11,10 +11,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::{config::logs::LogsConfig, service::audit::AuditLines};
+use crate::{config::logs::LogsConfig, logs, service::audit::AuditLines};
 
 /// The system's allocator keeps the 19 MiB of each password hash for every thread that ever made one; this one gives
 /// them back.
@@ -58,9 +58,15 @@ pub fn start_logs(config: &LogsConfig) -> LogGuard {
         .with_env_filter(filter)
         .with_writer(move || lines.clone());
     if config.is_json {
-        logs.json().init();
+        let logs = logs.json().with_filter_reloading();
+        let filter = logs.reload_handle();
+        logs::hold(move |new| filter.reload(new).is_ok());
+        logs.init();
     } else {
-        logs.with_ansi(io::stderr().is_terminal()).init();
+        let logs = logs.with_ansi(io::stderr().is_terminal()).with_filter_reloading();
+        let filter = logs.reload_handle();
+        logs::hold(move |new| filter.reload(new).is_ok());
+        logs.init();
     }
     guard
 }
@@ -174,6 +180,30 @@ pub async fn stop_signal() -> io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// SIGHUP: the settings are to be read again. From the moment that this is made it ends the process no more.
+#[derive(Debug)]
+pub struct HangUps {
+    signals: Signal,
+    has_terminal: bool,
+}
+
+impl HangUps {
+    /// Hears them from now on.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            signals: signal(SignalKind::hangup())?,
+            has_terminal: io::stdin().is_terminal(),
+        })
+    }
+
+    /// Waits for the next; `false` where it says what it is named by: the terminal is gone that the process was started from.
+    pub async fn next(&mut self) -> bool {
+        let is_heard = self.signals.recv().await.is_some();
+        let is_alone = self.has_terminal && !io::stdin().is_terminal();
+        is_heard && !is_alone
+    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,19 @@
 //!
 //! Undefined variables are errors, and everything in an `.html` template is escaped. A mail is three templates of one
 //! name: `.subject.txt`, `.txt`, `.html`.
+//!
+//! A folder is read whole at once and replaced whole: what is changed in it counts from then on, and not before.
 
-use std::path::{Path, PathBuf};
+mod folder;
+
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
+use self::folder::Folder;
 use crate::domain::user_type::UserType;
 
 macro_rules! compiled_in {
@@ -102,38 +110,57 @@ pub struct MailText {
     pub html: String,
 }
 
-/// The loaded templates.
-#[derive(Debug)]
-pub struct Templates(Environment<'static>);
+/// The loaded templates. Cheap to clone: all clones see a replacement.
+#[derive(Clone, Debug)]
+pub struct Templates(Arc<RwLock<Arc<Environment<'static>>>>);
 
 impl Templates {
     /// With those of `folder` winning over the compiled-in ones.
     #[must_use]
-    pub fn new(folder: Option<PathBuf>) -> Self {
+    pub fn new(folder: Option<&Path>) -> Self {
+        let folder = folder.map(Folder::read).unwrap_or_default();
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_loader(move |name| load(folder.as_deref(), name));
-        Self(environment)
+        environment.set_loader(move |name| load(&folder, name));
+        Self(Arc::new(RwLock::new(Arc::new(environment))))
+    }
+
+    /// Compiles each that may be asked for; the names of those that can't be.
+    #[must_use]
+    pub fn broken<'u>(&self, user_types: impl IntoIterator<Item = &'u UserType>) -> Vec<String> {
+        let environment = self.current();
+        let is_broken = |name: &String| {
+            let compiled = environment.get_template(name);
+            compiled.is_err_and(|error| error.kind() != ErrorKind::TemplateNotFound)
+        };
+        let shared = COMPILED_IN.iter().map(|(name, _)| (*name).to_owned());
+        let own = user_types.into_iter().flat_map(|user_type| {
+            let names = COMPILED_IN.iter();
+            names.map(move |(name, _)| format!("{user_type}/{name}"))
+        });
+        shared.chain(own).filter(is_broken).collect()
+    }
+
+    /// Serves those of `other` from now on.
+    pub fn replace(&self, other: &Self) {
+        let other = other.current();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = other;
+    }
+
+    fn current(&self) -> Arc<Environment<'static>> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Renders `name`, in the user type's own version where it has one.
     pub fn render(&self, user_type: Option<&UserType>, name: &str, values: &Value) -> Result<String, TemplateError> {
-        let failed = |error: &Error| TemplateError {
-            name: name.to_owned(),
-            kind: error.kind(),
-        };
-        let own = user_type.map(|user_type| self.0.get_template(&format!("{user_type}/{name}")));
-        let template = match own {
-            Some(Ok(template)) => template,
-            Some(Err(error)) if error.kind() != ErrorKind::TemplateNotFound => return Err(failed(&error)),
-            _ => self.0.get_template(name).map_err(|error| failed(&error))?,
-        };
-        template.render(values).map_err(|error| failed(&error))
+        render_in(&self.current(), user_type, name, values)
     }
 
     /// Renders the three parts of a mail.
     pub fn render_mail(&self, user_type: &UserType, name: &str, values: &Value) -> Result<MailText, TemplateError> {
-        let part = |ending: &str| self.render(Some(user_type), &format!("{name}.{ending}"), values);
+        // Of one folder, also where it is replaced meanwhile.
+        let current = self.current();
+        let part = |ending: &str| render_in(&current, Some(user_type), &format!("{name}.{ending}"), values);
         Ok(MailText {
             subject: part("subject.txt")?.trim().to_owned(),
             text: part("txt")?,
@@ -142,26 +169,35 @@ impl Templates {
     }
 }
 
-fn load(folder: Option<&Path>, name: &str) -> Result<Option<String>, Error> {
-    if let Some(path) = folder.and_then(|folder| safe_join(folder, name)) {
-        match std::fs::read_to_string(path) {
-            Ok(text) => return Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::new(ErrorKind::InvalidOperation, error.kind().to_string())),
-        }
+fn render_in(
+    environment: &Environment<'_>,
+    user_type: Option<&UserType>,
+    name: &str,
+    values: &Value,
+) -> Result<String, TemplateError> {
+    let failed = |error: &Error| TemplateError {
+        name: name.to_owned(),
+        kind: error.kind(),
+    };
+    let own = user_type.map(|user_type| environment.get_template(&format!("{user_type}/{name}")));
+    let template = match own {
+        Some(Ok(template)) => template,
+        Some(Err(error)) if error.kind() != ErrorKind::TemplateNotFound => return Err(failed(&error)),
+        _ => environment.get_template(name).map_err(|error| failed(&error))?,
+    };
+    template.render(values).map_err(|error| failed(&error))
+}
+
+fn load(folder: &Folder, name: &str) -> Result<Option<String>, Error> {
+    match folder.text(name) {
+        Some(Ok(text)) => return Ok(Some(text.to_owned())),
+        Some(Err(kind)) => return Err(Error::new(ErrorKind::InvalidOperation, kind.to_string())),
+        None => {}
     }
     Ok(COMPILED_IN
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, text)| (*text).to_owned()))
-}
-
-/// Names come from code and from `{% include %}` lines, but an override folder is somebody's: nothing outside it.
-fn safe_join(folder: &Path, name: &str) -> Option<PathBuf> {
-    let is_plain = name
-        .split('/')
-        .all(|part| !part.is_empty() && !part.starts_with('.') && !part.contains('\\'));
-    is_plain.then(|| folder.join(name))
 }
 
 #[cfg(test)]
@@ -257,7 +293,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("User2")).expect("folder");
         std::fs::write(folder.path().join("registration.txt"), "old {{ name }}").expect("written");
         std::fs::write(folder.path().join("User2/registration.txt"), "own {{ name }}").expect("written");
-        let templates = Templates::new(Some(folder.path().to_owned()));
+        let templates = Templates::new(Some(folder.path()));
         let text = |name: &str| {
             let user_type: UserType = name.parse().expect("valid");
             templates
@@ -265,6 +301,25 @@ mod tests {
                 .expect("renders")
         };
         assert_eq!((text("User1").as_str(), text("User2").as_str()), ("old Ada", "own Ada"));
-        assert!(load(Some(folder.path()), "../secret.txt").expect("no error").is_none());
+        // What is changed in the folder counts once it is read again, in every clone.
+        let clone = templates.clone();
+        std::fs::write(folder.path().join("registration.txt"), "new {{ name }}").expect("written");
+        assert_eq!(text("User1"), "old Ada");
+        let changed = Templates::new(Some(folder.path()));
+        let user_types: [UserType; 1] = ["User1".parse().expect("valid")];
+        assert!(changed.broken(&user_types).is_empty());
+        clone.replace(&changed);
+        assert_eq!((text("User1").as_str(), text("User2").as_str()), ("new Ada", "own Ada"));
+    }
+
+    #[test]
+    fn a_template_that_does_not_compile_is_named() {
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::create_dir(folder.path().join("User1")).expect("folder");
+        std::fs::write(folder.path().join("User1/registration.txt"), "{% if %}").expect("written");
+        std::fs::write(folder.path().join("sms_phone_code.txt"), "{{").expect("written");
+        let user_types: [UserType; 1] = ["User1".parse().expect("valid")];
+        let broken = Templates::new(Some(folder.path())).broken(&user_types);
+        assert_eq!(broken, ["sms_phone_code.txt", "User1/registration.txt"]);
     }
 }

@@ -82,7 +82,7 @@ async fn both() -> anyhow::Result<()> {
         .at("/", make_sync(|_| "{\"status\":\"alive\"}"))
         .map_to_response();
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(serve(bare, route, Limits::default(), stop.clone()));
+    let serving = tokio::spawn(serve(bare, route, Limits::default(), None, stop.clone()));
     let server = Server::start(config, World::default(), Limits::default()).await?;
     let mut out = io::stdout();
     writeln!(out, "http://{}\nhttp://{bare_address}", server.address)?;

@@ -5,8 +5,13 @@ use std::{fs::File, net::SocketAddr};
 use anyhow::Context as _;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{Arc, CancellationToken, Config, Duration, Foundation, JoinSet, Opened, Templates, World, worker};
+use super::{
+    Arc, CancellationToken, Config, Duration, Foundation, JoinSet, Opened, Reloader, World,
+    reload::{Edge, open_tls},
+    worker,
+};
 use crate::http::{
+    client_address::ExemptClients,
     health::Health,
     router,
     server::{Limits, serve},
@@ -16,6 +21,7 @@ use crate::http::{
 pub struct Server {
     /// Where.
     pub address: SocketAddr,
+    reloader: Option<Reloader>,
     health: Health,
     /// Ends HTTP.
     stop_http: CancellationToken,
@@ -31,6 +37,7 @@ pub struct Server {
 impl Server {
     /// Opens everything and listens; answers once a request would be served.
     pub async fn start(mut config: Config, world: World, limits: Limits) -> anyhow::Result<Self> {
+        let tls = open_tls(&config, world.clock.now())?;
         let lock = super::lock(&config)?;
         let listener = TcpListener::bind(config.http.address).await.with_context(|| {
             format!(
@@ -44,7 +51,8 @@ impl Server {
             let _ = config.http.public_url.set_port(Some(address.port()));
         }
         config.http.address = address;
-        let foundation = Foundation::open(&config, world).await?;
+        // On the heap: what waits for it is held by whoever starts a server.
+        let foundation = Box::pin(Foundation::open(&config, world)).await?;
         if let Some(file) = &foundation.breached {
             super::verify_breached(Arc::clone(file)).await?;
         }
@@ -65,13 +73,23 @@ impl Server {
         let health = Health::new(Arc::clone(&core));
         health.look(None).await;
         tasks.spawn(health.clone().probe(stop_rest.clone()));
-        let templates = Arc::new(Templates::new(config.mail.templates_dir.clone()));
-        let endpoint = router::build(&config, core, &health, templates, limits);
-        let http = tokio::spawn(serve(listener, endpoint, limits, stop_http.clone()));
+        let templates = Arc::new(foundation.templates.clone());
+        let exempt = ExemptClients::new(&config.http.limit_exempt);
+        let reloader = Reloader {
+            speaks_tls: Some(tls.is_some()),
+            edge: Some(Edge {
+                exempt: exempt.clone(),
+                tls: tls.clone(),
+            }),
+            ..foundation.reloader(&config)
+        };
+        let endpoint = router::build(&config, core, &health, templates, exempt, limits);
+        let http = tokio::spawn(serve(listener, endpoint, limits, tls, stop_http.clone()));
         foundation.count_servers(&mut tasks, &stop_rest);
         let opened = foundation.background(&mut tasks, &stop_rest);
         Ok(Self {
             address,
+            reloader: Some(reloader),
             health,
             stop_http,
             stop_rest,
@@ -81,6 +99,11 @@ impl Server {
             opened,
             _lock: lock,
         })
+    }
+
+    /// What of it can be replaced while it runs; once.
+    pub fn reloader(&mut self) -> Option<Reloader> {
+        self.reloader.take()
     }
 
     /// Runs until `stop`, or until the worker inside fails; finishes what is in flight.

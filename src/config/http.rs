@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use url::Url;
 
 use crate::{
-    config::source::Reader,
+    config::{source::Reader, tls::TlsConfig},
     domain::limits::{Limit, Quotas},
 };
 
@@ -14,6 +14,8 @@ use crate::{
 pub struct HttpConfig {
     /// Where it listens.
     pub address: SocketAddr,
+    /// What it speaks TLS with; without it a proxy does, or nobody.
+    pub tls: Option<TlsConfig>,
     /// What people reach it by: links, issuers and audiences begin with it. Its path ends with `/`.
     pub public_url: Url,
     /// Its name in mails and pages.
@@ -39,9 +41,11 @@ impl HttpConfig {
             SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
             "Write an address and a port, for example `127.0.0.1:8000`",
         );
+        let tls = TlsConfig::read(reader);
         Self {
             address,
-            public_url: public_url(reader, address),
+            public_url: public_url(reader, address, tls.is_some()),
+            tls,
             app_name: reader.text("APP_NAME").unwrap_or("Sealgate").trim().to_owned(),
             cors_origins: cors_origins(reader),
             trusted_proxies: networks(reader, "TRUSTED_PROXIES"),
@@ -74,16 +78,21 @@ fn quotas(reader: &mut Reader<'_>) -> Quotas {
     quotas
 }
 
-fn public_url(reader: &mut Reader<'_>, address: SocketAddr) -> Url {
+fn public_url(reader: &mut Reader<'_>, address: SocketAddr, has_tls: bool) -> Url {
+    let scheme = if has_tls { "https" } else { "http" };
     let (name, text) = match (reader.text("PUBLIC_URL"), reader.text("APP_DOMAIN")) {
         (Some(url), _) => ("PUBLIC_URL", url.trim().to_owned()),
         // The old name holds a bare domain.
         (None, Some(domain)) if !domain.contains("://") => ("APP_DOMAIN", format!("https://{}", domain.trim())),
         (None, Some(url)) => ("APP_DOMAIN", url.trim().to_owned()),
-        (None, None) => ("HTTP_ADDR", format!("http://{address}")),
+        (None, None) => ("HTTP_ADDR", format!("{scheme}://{address}")),
     };
     match Url::parse(&text) {
         Ok(mut url) if is_base(&url) => {
+            if has_tls && url.scheme() != "https" {
+                let says = "begins with http://, and TLS_CERT_FILE has the service speak TLS";
+                reader.report(name, says, "Write https://, or unset TLS_CERT_FILE and TLS_KEY_FILE");
+            }
             // What is appended to it must not run into its last word.
             if !url.path().ends_with('/') {
                 url.set_path(&format!("{}/", url.path()));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::Path, str::FromStr};
 
 use zeroize::Zeroizing;
 
-use crate::domain::private::Private;
+use crate::{config::marks::Marks, domain::private::Private};
 
 /// Every variable that is read, but for the per-user-type forms. `.env.example` must name each.
 pub const VARIABLES: &[&str] = &[
@@ -12,7 +12,10 @@ pub const VARIABLES: &[&str] = &[
     "APP_NAME",
     "APP_DOMAIN",
     "DEBUG",
+    "ENV_FILE",
     "HTTP_ADDR",
+    "TLS_CERT_FILE",
+    "TLS_KEY_FILE",
     "PUBLIC_URL",
     "CORS_ORIGINS",
     "TRUSTED_PROXIES",
@@ -38,6 +41,8 @@ pub const VARIABLES: &[&str] = &[
     "LIMIT_DELETE",
     "LIMIT_EXPORT",
     "LIMIT_VERIFY_TOKEN",
+    "LIMIT_REAUTHENTICATE",
+    "LIMIT_SECOND_FACTOR",
     "LIMIT_ADMIN",
     "LIMIT_ADMIN_BULK",
     "LIMIT_REFRESH",
@@ -144,13 +149,18 @@ pub const VARIABLES: &[&str] = &[
 pub struct Source(BTreeMap<String, Private>);
 
 impl Source {
-    /// From the process's environment, and beneath it from `.env` in `folder`, if there is one.
+    /// From the process's environment, and beneath it from the file that `ENV_FILE` names there, or from `.env` in
+    /// `folder`, if there is one.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_environment(folder: &Path) -> Result<Self, ConfigProblem> {
         let mut source = Self::default();
-        let file = folder.join(".env");
-        if file.exists() {
-            let unreadable = |_| ConfigProblem::new(".env", "can't be read", "write one `NAME=value` a line");
+        let named = std::env::var("ENV_FILE").ok().filter(|path| !path.trim().is_empty());
+        let (name, file) = match &named {
+            Some(path) => ("ENV_FILE", folder.join(path)),
+            None => (".env", folder.join(".env")),
+        };
+        if named.is_some() || file.exists() {
+            let unreadable = |_| ConfigProblem::new(name, "can't be read", "write one `NAME=value` a line");
             for pair in dotenvy::from_path_iter(&file).map_err(unreadable)? {
                 let (name, value) = pair.map_err(unreadable)?;
                 source.0.insert(name, Private::new(value));
@@ -230,6 +240,7 @@ impl fmt::Display for ConfigProblem {
 pub struct Reader<'s> {
     source: &'s Source,
     problems: Vec<ConfigProblem>,
+    marks: Marks,
 }
 
 impl<'s> Reader<'s> {
@@ -237,13 +248,14 @@ impl<'s> Reader<'s> {
         Self {
             source,
             problems: Vec::new(),
+            marks: Marks::of(source),
         }
     }
 
     /// Every mistake that was reported, if there is any.
-    pub(in crate::config) fn into_result(self) -> Result<(), Vec<ConfigProblem>> {
+    pub(in crate::config) fn into_result(self) -> Result<Marks, Vec<ConfigProblem>> {
         if self.problems.is_empty() {
-            Ok(())
+            Ok(self.marks)
         } else {
             Err(self.problems)
         }
@@ -311,6 +323,7 @@ impl<'s> Reader<'s> {
             (None, Some(path)) => match std::fs::read_to_string(path) {
                 Ok(text) => {
                     let text = Zeroizing::new(text);
+                    self.marks.add(&file_name, &text);
                     let secret = text.trim_end_matches(['\r', '\n']);
                     (!secret.trim().is_empty()).then(|| Private::new(secret.to_owned()))
                 }
@@ -321,6 +334,26 @@ impl<'s> Reader<'s> {
                 }
             },
             (None, None) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_stands_in_the_example_file() {
+        let example = include_str!("../../.env.example");
+        for name in VARIABLES {
+            assert!(example.contains(&format!("{name}=")), "{name} is not in .env.example");
+        }
+    }
+
+    #[test]
+    fn every_limit_is_a_variable() {
+        for limit in crate::domain::limits::Limit::ALL {
+            assert!(VARIABLES.contains(&limit.variable()), "{}", limit.variable());
         }
     }
 }

@@ -141,6 +141,8 @@ pub enum AuditEvent {
     KeysRead,
     /// Somebody who is signed in asked for what their role doesn't allow.
     AdministrationRefused,
+    /// An operator had a process read its settings again.
+    SettingsReread,
 }
 
 impl AuditEvent {
@@ -170,6 +172,14 @@ impl Details {
     #[must_use]
     pub fn of_limit(route: &str) -> Self {
         Self::default().with("route", route)
+    }
+
+    /// Of settings that count from now on, and of those that wait for a restart: names with commas between.
+    #[must_use]
+    pub fn of_settings(changed: &str, waiting: &str) -> Self {
+        let named = [("changed", changed), ("needs_restart", waiting)];
+        let named = named.into_iter().filter(|(_, names)| !names.is_empty());
+        named.fold(Self::default(), |details, (name, names)| details.with(name, names))
     }
 
     /// Of a version of a root key.

@@ -1,7 +1,10 @@
 //! Who is calling, as an address: the socket's, or, behind proxies that are trusted, the right-most entry of
 //! X-Forwarded-For that is not one of theirs. What a stranger writes into that header changes nothing.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use ipnet::IpNet;
 use poem::{Request, http::HeaderMap};
@@ -60,15 +63,33 @@ fn read(entry: &str) -> Option<IpAddr> {
     address.or_else(|| Some(entry.parse::<SocketAddr>().ok()?.ip()))
 }
 
-/// Clients whose address is not counted.
+/// Networks from their text; the configuration has seen to it that each is one.
+#[must_use]
+pub fn networks(list: &[String]) -> Vec<IpNet> {
+    list.iter().filter_map(|net| net.parse().ok()).collect()
+}
+
+/// Clients whose address is not counted. Cheap to clone: all clones see a replacement.
 #[derive(Clone, Debug, Default)]
-pub struct ExemptClients(pub Vec<IpNet>);
+pub struct ExemptClients(Arc<RwLock<Vec<IpNet>>>);
 
 impl ExemptClients {
+    /// Those of these networks.
+    #[must_use]
+    pub fn new(list: &[String]) -> Self {
+        Self(Arc::new(RwLock::new(networks(list))))
+    }
+
+    /// Others from now on.
+    pub fn replace(&self, list: &[String]) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = networks(list);
+    }
+
     /// Whether it is one of them. Who has no address is none.
     #[must_use]
     pub fn has(&self, client: Option<IpAddr>) -> bool {
-        client.is_some_and(|client| self.0.iter().any(|net| net.contains(&client)))
+        let networks = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        client.is_some_and(|client| networks.iter().any(|net| net.contains(&client)))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     config::{Config, environment::Environment, sms::SmsConfig},
     domain::{limits::Limit, private::Private},
     http::{
-        client_address::{ExemptClients, TrustedProxies},
+        client_address::{self, ExemptClients, TrustedProxies},
         dev_outbox::{self, DevPages},
         docs, error_code, health,
         health::Health,
@@ -31,6 +31,7 @@ pub fn build(
     core: Arc<Core>,
     health: &Health,
     templates: Arc<Templates>,
+    exempt: ExemptClients,
     limits: Limits,
 ) -> impl Endpoint<Output = Response> + 'static {
     let user_types = &config.user_types.order;
@@ -80,10 +81,10 @@ pub fn build(
     for user_type in user_types {
         methods.insert(format!("/{user_type}"), "GET".to_owned());
     }
-    let proxies = TrustedProxies(networks(&config.http.trusted_proxies));
+    let proxies = TrustedProxies(client_address::networks(&config.http.trusted_proxies));
     route
         .data(proxies.clone())
-        .data(ExemptClients(networks(&config.http.limit_exempt)))
+        .data(exempt)
         .data(pages.clone())
         .data(documents)
         .data(Arc::clone(&core))
@@ -112,8 +113,4 @@ fn twilio_hook(config: &Config) -> Option<TwilioHook> {
         token: Private::new(twilio.auth_token.expose().to_owned()),
         base: twilio.status_callback(&config.http.public_url)?,
     })
-}
-
-fn networks(list: &[String]) -> Vec<ipnet::IpNet> {
-    list.iter().filter_map(|net| net.parse().ok()).collect()
 }

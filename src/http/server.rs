@@ -2,9 +2,7 @@
 //! connections, and an end that lets what is in flight finish.
 
 use std::{
-    convert::Infallible,
     io,
-    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -12,23 +10,23 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
 use poem::{
-    Addr, Endpoint, IntoResponse as _, Response,
+    Addr, Endpoint, Response,
     http::uri::Scheme,
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::http::refusals::internal;
+use crate::http::{
+    connection::{self, GRACE, Peer, Protocol},
+    tls::{self, Tls},
+};
 
 /// Limits of the listener.
 #[derive(Clone, Copy, Debug)]
@@ -54,20 +52,17 @@ impl Default for Limits {
     }
 }
 
-/// Bytes of a request's headers at most.
-const LARGEST_HEADERS: usize = 32 * 1024;
-
-/// Serves until `stop`, then finishes what is in flight.
+/// Serves until `stop`, then finishes what is in flight; over TLS where there is a certificate.
 pub async fn serve(
     listener: TcpListener,
     endpoint: impl Endpoint<Output = Response> + 'static,
     limits: Limits,
+    tls: Option<Tls>,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let endpoint = Arc::new(endpoint);
     let local = LocalAddr(Addr::from(listener.local_addr()?));
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
     loop {
         // The end is heard also while every slot is taken.
         let next = async {
@@ -80,7 +75,7 @@ pub async fn serve(
         }) else {
             break;
         };
-        let (socket, peer) = match accepted {
+        let (socket, remote) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, mostly: a moment for others to close theirs.
@@ -91,58 +86,94 @@ pub async fn serve(
         };
         // Answers are written whole, and parts of long ones must not wait for the client's acknowledgement.
         let _ = socket.set_nodelay(true);
-        let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), RemoteAddr(Addr::from(peer)));
-        let (watcher, stop) = (graceful.watcher(), stop.clone());
+        let peer = Peer {
+            endpoint: Arc::clone(&endpoint),
+            local: local.clone(),
+            remote: RemoteAddr(Addr::from(remote)),
+            scheme: if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
+        };
+        let (tls, stop) = (tls.clone(), stop.clone());
         tokio::spawn(async move {
             let _slot = slot;
             // Who has said nothing yet is not waited for: browsers open connections that they may never use.
-            let is_talking = tokio::select! {
+            let first = tokio::select! {
                 biased;
-                is_talking = is_talking(&socket, limits.header) => is_talking,
-                () = stop.cancelled() => false,
+                first = first_byte(&socket, limits.header) => first,
+                () = stop.cancelled() => None,
             };
-            if !is_talking {
-                return;
-            }
-            let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), remote.clone());
-                let answer = Finishing::new(async move {
-                    endpoint
-                        .get_response((request, local, remote, Scheme::HTTP).into())
-                        .await
-                });
-                async move {
-                    // Panics have been made answers further in.
-                    let response = AssertUnwindSafe(answer).catch_unwind().await;
-                    let response = response.unwrap_or_else(|_| internal().into_response());
-                    Ok::<hyper::Response<http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>>, Infallible>(
-                        response.into(),
-                    )
-                }
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.header)
-                .max_buf_size(LARGEST_HEADERS)
-                .serve_connection(TokioIo::new(socket), service);
-            if let Err(error) = watcher.watch(connection).await {
-                tracing::debug!(%error, "a connection ended early");
+            match (first, tls) {
+                (None, _) => {}
+                (Some(_), None) => connection::run(socket, Protocol::Http1, peer, limits, stop).await,
+                (Some(first), Some(tls)) => over_tls(first, socket, &tls, peer, limits, stop).await,
             }
         });
     }
     drop(listener);
-    if timeout(limits.shutdown, graceful.shutdown()).await.is_err() {
+    // Every connection that is served holds one of them.
+    let all = slots.acquire_many(u32::try_from(limits.connections).unwrap_or(u32::MAX));
+    if timeout(limits.shutdown, all).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
     Ok(())
 }
 
+/// Comes to terms with a client that has begun to speak, and serves it.
+async fn over_tls<E: Endpoint<Output = Response> + 'static>(
+    first: u8,
+    socket: TcpStream,
+    tls: &Tls,
+    peer: Peer<E>,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    if first != tls::HANDSHAKE && first.is_ascii_uppercase() {
+        let _ = timeout(limits.header, tls::refuse_plain(socket)).await;
+        return;
+    }
+    // Whoever has come as far as this means to ask something, and may have asked it by the time that the end is heard.
+    let end = async {
+        stop.cancelled().await;
+        sleep(GRACE).await;
+    };
+    let mut end = std::pin::pin!(end);
+    let agreed = tokio::select! {
+        agreed = timeout(limits.header, tls.accept(socket)) => agreed,
+        () = &mut end => return,
+    };
+    let stream = match agreed {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a client and this server did not come to terms");
+            return;
+        }
+        Err(_) => {
+            tracing::debug!("a handshake took too long");
+            return;
+        }
+    };
+    let protocol = if tls::is_http2(&stream) {
+        Protocol::Http2
+    } else {
+        Protocol::Http1
+    };
+    let mut stream = BufReader::new(stream);
+    let is_talking = tokio::select! {
+        begun = timeout(limits.header, stream.fill_buf()) => matches!(begun, Ok(Ok(bytes)) if !bytes.is_empty()),
+        () = &mut end => false,
+    };
+    if is_talking {
+        connection::run(stream, protocol, peer, limits, stop.clone()).await;
+    } else {
+        let _ = timeout(GRACE, stream.shutdown()).await;
+    }
+}
+
 /// Work that runs to its end once it has begun: what a client hangs up on is not cut off between two writes. Dropped
 /// before its end, it goes on as a task of its own; until then it costs none.
-struct Finishing<T: Send + 'static>(Option<BoxFuture<'static, T>>);
+pub(in crate::http) struct Finishing<T: Send + 'static>(Option<BoxFuture<'static, T>>);
 
 impl<T: Send + 'static> Finishing<T> {
-    fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
+    pub(in crate::http) fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
         Self(Some(work.boxed()))
     }
 }
@@ -171,14 +202,21 @@ impl<T: Send + 'static> Drop for Finishing<T> {
     }
 }
 
-/// Whether the first byte comes in time: hyper's own time-out begins with it.
-async fn is_talking(socket: &TcpStream, patience: Duration) -> bool {
-    matches!(timeout(patience, socket.peek(&mut [0])).await, Ok(Ok(1)))
+/// The first byte, if it comes in time: hyper's own time-out begins with it.
+async fn first_byte(socket: &TcpStream, patience: Duration) -> Option<u8> {
+    let mut first = [0];
+    match timeout(patience, socket.peek(&mut first)).await {
+        Ok(Ok(1)) => Some(first[0]),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::{
+        panic::AssertUnwindSafe,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     use tokio::sync::Notify;
 

@@ -8,7 +8,7 @@ use crate::{
         attributes::AttributesSchema,
         clock::Clock,
         entropy::Entropy,
-        limits::{Limit, Quota, Quotas},
+        limits::{Limit, Quota},
         password_rules::PasswordRules,
         permission::Permissions,
         role::{Role, Roles},
@@ -16,7 +16,10 @@ use crate::{
         session::SessionPolicy,
         user_type::UserType,
     },
-    service::{audit::AuditLines, email_filter::LookupTimes, keyring::KeyReader, text_guard::TextPolicy, vault::Vault},
+    service::{
+        audit::AuditLines, email_filter::LookupTimes, keyring::KeyReader, limit_policy::LimitPolicy,
+        text_guard::TextPolicy, vault::Vault,
+    },
     storage::{
         Probe, Stores, email_filter::EmailFilter, erasures::Erasures, idempotency::Idempotency, leases::Leases,
         limits::Limits, outbox::HandOver, revocations::Revocations, throttle::Throttle,
@@ -36,8 +39,6 @@ pub struct UserTypeSettings {
     pub is_texting_off: bool,
     /// Texts a day for its accounts; none is no cap.
     pub daily_texts: Option<u32>,
-    /// How often what may be done.
-    pub quotas: Quotas,
     /// Of the user type's own fields; none without one.
     pub attributes: Option<AttributesSchema>,
     /// Roles beside the built-in ones.
@@ -64,9 +65,11 @@ pub struct Core {
     pub entropy: Arc<dyn Entropy>,
     /// Takes messages over once they are stored.
     pub hand_over: Arc<dyn HandOver>,
-    /// Counters of attempts; none when limits are switched off.
+    /// How often what may be done.
+    pub policy: LimitPolicy,
+    /// Counters of attempts, if there are any: [`Core::limits`] gives those that count.
     pub limits: Option<Arc<dyn Limits>>,
-    /// Tries of secrets; none when limits are switched off.
+    /// Tries of secrets, if they are kept: [`Core::throttle`] gives those that count.
     pub throttle: Option<Arc<dyn Throttle>>,
     /// Requests that were sent under a key.
     pub idempotency: Arc<dyn Idempotency>,
@@ -91,18 +94,22 @@ pub struct Core {
 }
 
 impl Core {
-    /// The number of one limit for a user type.
+    /// The number of one limit, as it stands now.
     #[must_use]
-    pub fn quota(&self, user_type: &UserType, limit: Limit) -> Quota {
-        let quotas = self.user_types.get(user_type).map(|settings| settings.quotas);
-        quotas.unwrap_or_default().of(limit)
+    pub fn quota(&self, limit: Limit) -> Quota {
+        self.policy.of(limit)
     }
 
-    /// The number of one limit of a route that belongs to no user type.
+    /// Counters of attempts; none while limits are switched off.
     #[must_use]
-    pub fn quota_of_service(&self, limit: Limit) -> Quota {
-        let quotas = self.user_types.values().next().map(|settings| settings.quotas);
-        quotas.unwrap_or_default().of(limit)
+    pub fn limits(&self) -> Option<&Arc<dyn Limits>> {
+        self.limits.as_ref().filter(|_| self.policy.is_counted())
+    }
+
+    /// Tries of secrets; none while limits are switched off.
+    #[must_use]
+    pub fn throttle(&self) -> Option<&Arc<dyn Throttle>> {
+        self.throttle.as_ref().filter(|_| self.policy.is_counted())
     }
 
     /// The settings of a user type; the defaults for one that is not configured, which no route can name.

@@ -12,7 +12,7 @@ use crate::{
 
 /// Stores the request. The worker finds out whether there is an account to write to.
 pub async fn forget_password(core: &Core, user_type: &UserType, email: &Email) -> Result<(), Failure> {
-    let quota = core.quota(user_type, Limit::ResetLinks);
+    let quota = core.quota(Limit::ResetLinks);
     let route = "/forget_password of an address";
     let spent = spend(core, user_type, route, email.index_form(), quota).await?;
     let is_dropped = matches!(spent, Spent::Refused { .. });

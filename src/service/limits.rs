@@ -65,7 +65,7 @@ pub(in crate::service) async fn count(
     subject: &str,
     quota: Quota,
 ) -> Result<Spent, Failure> {
-    let Some(limits) = &core.limits else {
+    let Some(limits) = core.limits() else {
         return Ok(Spent::Allowed {
             remaining: quota.burst,
             reset_after: std::time::Duration::ZERO,

@@ -36,6 +36,7 @@ pub mod import_lines;
 pub mod import_run;
 pub mod key_ages;
 pub mod keyring;
+pub mod limit_policy;
 pub mod limits;
 pub mod list_sessions;
 pub mod make_admin;

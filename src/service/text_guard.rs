@@ -167,12 +167,11 @@ async fn spend_limits(
         ("/otp_phone to a prefix", prefix.as_str(), Limit::TextsToPrefix),
         ("/otp_phone to a country", country.as_str(), Limit::TextsToCountry),
     ] {
-        let (quota, spent) = if limit == Limit::TextsOfAccount {
-            let quota = core.quota(user_type, limit);
-            (quota, spend(core, user_type, route, subject, quota).await?)
+        let quota = core.quota(limit);
+        let spent = if limit == Limit::TextsOfAccount {
+            spend(core, user_type, route, subject, quota).await?
         } else {
-            let quota = core.quota_of_service(limit);
-            (quota, spend_of_all(core, user_type, route, subject, quota).await?)
+            spend_of_all(core, user_type, route, subject, quota).await?
         };
         if let Spent::Refused { retry_after } = spent {
             metrics::counter!("sealgate_texts_total", "outcome" => "limited").increment(1);

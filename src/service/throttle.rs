@@ -80,7 +80,7 @@ pub struct Try {
 
 /// Charges a try. With limits switched off everything is admitted.
 pub async fn charge(core: &Core, user_type: &UserType, trier: &Trier<'_>) -> Result<Try, ThrottleError> {
-    let Some(throttle) = &core.throttle else {
+    let Some(throttle) = core.throttle() else {
         return Ok(Try::default());
     };
     let charged = charged(core, user_type, trier).map_err(Failure::from)?;
@@ -100,7 +100,7 @@ pub async fn charge(core: &Core, user_type: &UserType, trier: &Trier<'_>) -> Res
 impl Try {
     /// The secret was right.
     pub async fn succeeded(self, core: &Core) {
-        let Some(throttle) = &core.throttle else { return };
+        let Some(throttle) = core.throttle() else { return };
         if let Err(error) = throttle.succeed(&self.forgotten, &self.refunded).await {
             tracing::debug!(%error, "a try that succeeded stays counted");
         }
@@ -117,7 +117,7 @@ pub(in crate::service) async fn forget(
     network: Option<&Network>,
     device: &[TokenDigest],
 ) {
-    let Some(throttle) = &core.throttle else { return };
+    let Some(throttle) = core.throttle() else { return };
     let mut forgotten = Vec::new();
     for name in names {
         let strangers = Trier::Stranger { name, network };

@@ -43,7 +43,9 @@ pub trait Limits: Send + Sync + 'static {
 #[must_use]
 pub fn gcra(stored: Option<Timestamp>, quota: Quota, now: Timestamp) -> (Spent, Timestamp) {
     let interval = quota.period / quota.burst.max(1);
-    let arrival = stored.map_or(now, |stored| stored.max(now));
+    // No bucket is emptier than empty: what was stored under a tighter limit does not outlast it.
+    let held = stored.map_or(now, |stored| stored.max(now));
+    let arrival = held.min(now.plus(interval * quota.burst));
     let next = arrival.plus(interval);
     let allowed_at = next.minus(interval * quota.burst);
     if allowed_at > now {
@@ -51,7 +53,7 @@ pub fn gcra(stored: Option<Timestamp>, quota: Quota, now: Timestamp) -> (Spent, 
             Spent::Refused {
                 retry_after: allowed_at.since(now),
             },
-            arrival,
+            held,
         );
     }
     let room = now.since(allowed_at).as_millis() / interval.as_millis().max(1);
@@ -110,5 +112,17 @@ mod tests {
             spend(NOW.plus(Duration::from_hours(1))),
             Spent::Allowed { remaining: 4, .. }
         ));
+    }
+
+    #[test]
+    fn what_was_spent_under_a_tighter_limit_does_not_outlast_it() {
+        let once_a_day = Quota {
+            burst: 1,
+            period: Duration::from_hours(24),
+        };
+        let (_, stored) = gcra(None, once_a_day, NOW);
+        let (spent, _) = gcra(Some(stored), FIVE_A_MINUTE, NOW);
+        let retry_after = Duration::from_secs(12);
+        assert_eq!(spent, Spent::Refused { retry_after });
     }
 }

@@ -217,7 +217,7 @@ async fn a_worker_of_its_own_delivers(stores: &StoreSet) {
         entropy: Arc::new(SystemEntropy),
         ..World::default()
     };
-    let worker = tokio::spawn(async move { run_worker(&config, world, stopped).await });
+    let worker = tokio::spawn(async move { run_worker(&config, world, stopped, None).await });
     let mail = app.next_mail(&person.email).await;
     app.confirm("User1", &mail.token()).await.expect(200);
     let welcome = app.next_mail(&person.email).await;

@@ -140,6 +140,7 @@ impl Process {
             clock,
             entropy: Arc::new(SystemEntropy),
             hand_over: Arc::new(hand_over),
+            policy: sealgate::service::limit_policy::LimitPolicy::default(),
             limits: None,
             throttle: None,
             idempotency: Arc::new(MemoryIdempotency::default()),

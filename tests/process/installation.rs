@@ -61,11 +61,11 @@ impl Installation {
     pub(crate) async fn try_serve(&self, settings: &[(&str, &str)]) -> Result<Server, Refusal> {
         let mut process = self.start(Path::new(SERVER), &[], &with_free_port(settings));
         let mut lines = process.lines();
-        let address = |line: &str| Some(line.split_once(" listens on http://")?.1.to_owned());
-        match lines.find(address).await {
-            Some(address) => Ok(Server {
-                client: Client::new(&address),
-                address,
+        let base = |line: &str| Some(line.split_once(" listens on ")?.1.to_owned());
+        match lines.find(base).await {
+            Some(base) => Ok(Server {
+                client: Client::with(reqwest::Client::builder(), &base),
+                address: base.split_once("://").expect("a scheme").1.to_owned(),
                 process,
             }),
             None => Err(Refusal::of(process).await),

@@ -13,6 +13,7 @@
 mod fault_proxy;
 
 mod audit;
+mod certificates;
 mod client;
 mod installation;
 mod outbox;
@@ -20,6 +21,7 @@ mod processes;
 mod smtp;
 mod stores;
 mod waiting;
+mod wire;
 
 mod at_rest;
 mod commands;
@@ -37,8 +39,10 @@ mod keks;
 mod keys;
 mod logging;
 mod operator;
+mod reloading;
 mod rotation;
 mod starting;
 mod stopping;
 mod texts;
+mod tls;
 mod walk;

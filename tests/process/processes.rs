@@ -121,8 +121,19 @@ impl Process {
 
     /// Asks it to end (SIGTERM).
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Asks it to read its settings again (SIGHUP).
+    pub(crate) fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status();
+        let asked = Command::new("sh")
+            .args(["-c", "kill -\"$1\" \"$0\"", &pid, name])
+            .status();
         assert!(asked.expect("a shell").success(), "process {pid} is gone");
     }
 

@@ -137,7 +137,12 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         tree: "process",
-        may: &["process", "config", "service::audit::AuditLines"],
+        may: &["process", "config", "logs", "service::audit::AuditLines"],
+        never: &[],
+    },
+    Layer {
+        tree: "logs",
+        may: &["logs"],
         never: &[],
     },
     Layer {
@@ -172,8 +177,10 @@ const HOMES: &[(&[&str], &[&str])] = &[
     ),
     // Whoever asks others over HTTP: providers of mails and texts, collectors, key management.
     (&["reqwest"], &["jobs", "kms"]),
-    // Binaries install its provider of ciphers before anything else runs; nobody else touches TLS by hand.
-    (&["rustls"], &["process"]),
+    // Binaries install its provider of ciphers before anything else runs. Beside that TLS is touched by hand where the server
+    // speaks it, and where it is asked over it whether it is ready.
+    (&["rustls"], &["process", "http::tls", "health_check"]),
+    (&["tokio_rustls", "x509_parser"], &["http::tls"]),
 ];
 
 const LONGEST_FILE: usize = 400;

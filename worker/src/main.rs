@@ -46,6 +46,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
             if let Some(address) = config.logs.metrics_address {
                 metrics_listener::listen(address)?;
             }
+            let hang_ups = process::HangUps::listen()?;
             let stop = CancellationToken::new();
             tokio::spawn({
                 let stop = stop.clone();
@@ -60,6 +61,6 @@ fn run(config: &Config) -> anyhow::Result<()> {
                 audit_lines: config.audit.has_stdout.then(process::audit_to_stdout),
                 ..World::default()
             };
-            run_worker(config, world, stop).await
+            run_worker(config, world, stop, Some(hang_ups)).await
         })
 }

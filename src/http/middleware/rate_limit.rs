@@ -140,7 +140,7 @@ pub async fn spend(
     subject: &str,
     limit: Limit,
 ) -> Result<(), Problem> {
-    let quota = population.core.quota(&population.user_type, limit);
+    let quota = population.core.quota(limit);
     let spent = limits::spend(&population.core, &population.user_type, route, subject, quota).await?;
     note(request, quota, spent);
     allowed(quota, spent)
@@ -218,7 +218,7 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let (population, address) = (Population::of(&request)?, address(&request));
-        if population.core.limits.is_none() {
+        if population.core.limits().is_none() {
             return Ok(self.inner.call(request).await?.into_response());
         }
         let LimitRate { path, user_type } = &self.route;
@@ -230,7 +230,7 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
             if is_exempt {
                 return Ok(());
             }
-            let quota = population.core.quota(user_type, limit);
+            let quota = population.core.quota(limit);
             let spent = limits::spend(&population.core, user_type, path, &subject(address), quota).await?;
             shown.note(quota, spent);
             allowed(quota, spent)
@@ -243,7 +243,7 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
             Counted::Identity { own, strangers } => {
                 let identity = Identity {
                     route: self.route.clone(),
-                    own: population.core.quota(user_type, own),
+                    own: population.core.quota(own),
                     spent: Arc::default(),
                 };
                 request.set_data(identity.clone());
@@ -301,9 +301,9 @@ impl<E: Endpoint> Endpoint for ServiceLimited<E> {
         let shown = Shown::default();
         if let Some(core) = request
             .data::<Arc<Core>>()
-            .filter(|core| core.limits.is_some() && !is_exempt)
+            .filter(|core| core.limits().is_some() && !is_exempt)
         {
-            let quota = core.quota_of_service(self.counted.limit);
+            let quota = core.quota(self.counted.limit);
             let spent = limits::spend_of_service(core, self.counted.route, &subject(address), quota).await;
             let spent = spent.map_err(Problem::from)?;
             shown.note(quota, spent);

@@ -26,6 +26,7 @@ static SPEND: LazyLock<Script> = LazyLock::new(|| {
         local now, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
         local arrival = tonumber(redis.call('GET', KEYS[1]) or now)
         if arrival < now then arrival = now end
+        if arrival > now + interval * burst then arrival = now + interval * burst end
         local next = arrival + interval
         local allowed_at = next - interval * burst
         if allowed_at > now then
