@@ -23,8 +23,10 @@ pub mod http;
 #[cfg(feature = "jobs")]
 pub mod jobs;
 pub mod kms;
+pub mod logs;
 pub mod metrics_listener;
 pub mod process;
 pub mod service;
 pub mod storage;
 pub mod templates;
+pub mod traces;

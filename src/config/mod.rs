@@ -20,6 +20,7 @@ pub mod source;
 pub mod stores;
 pub mod texts;
 pub mod tokens;
+pub mod traces;
 pub mod user_types;
 pub mod worker;
 
