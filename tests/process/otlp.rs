@@ -77,7 +77,10 @@ fn read(body: &[u8]) -> Vec<Seen> {
 }
 
 fn seen(service: &str, span: Span) -> Seen {
-    let has_failed = span.status.is_some_and(|status| status.code() == StatusCode::Error);
+    let has_failed = span
+        .status
+        .as_ref()
+        .is_some_and(|status| status.code() == StatusCode::Error);
     assert!(span.events.is_empty() && span.links.is_empty(), "{span:?}");
     Seen {
         service: service.to_owned(),

@@ -1,6 +1,6 @@
 //! Traces and logs as the operator has them.
 
-use std::{net::TcpListener, time::Duration};
+use std::{collections::BTreeMap, net::TcpListener, time::Duration};
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -62,7 +62,7 @@ async fn a_registration_is_one_trace_from_the_client_to_its_mail() {
         ("url.scheme", "http"),
     ];
     let said = said.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    assert_eq!(served.attributes, said.into(), "and nothing else");
+    assert_eq!(served.attributes, BTreeMap::from(said), "and nothing else");
 
     let delivered = find(&collector, "process messages", |_| true).await;
     assert_eq!((&delivered.trace, &delivered.parent), (&served.trace, &served.id));
@@ -74,8 +74,8 @@ async fn a_registration_is_one_trace_from_the_client_to_its_mail() {
     server.client.get("/User1/sessions/of-ada").await;
     server.client.get("/of/ada@example.com").await.expect(404);
     find(&collector, "GET", |span| !span.attributes.contains_key("http.route")).await;
-    let unrouted = collector.spans().await;
-    assert!(!format!("{unrouted:?}").contains("ada"), "{unrouted:?}");
+    let exported = format!("{:?}", collector.spans().await);
+    assert!(!exported.contains("of-ada") && !exported.contains("ada@"), "{exported}");
 
     // Both logs name the trace; the server's the request too, the worker's the message.
     let message = &delivered.attributes["messaging.message.id"];
@@ -115,7 +115,7 @@ async fn a_collector_that_is_away_or_silent_costs_nobody_anything() {
         ];
         let mut server = installation.serve(&settings).await;
         let began = Instant::now();
-        for _ in 0..300 {
+        for _ in 0..100 {
             server.client.get("/livez").await.expect(200);
         }
         assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
