@@ -51,7 +51,7 @@ pub struct Headers(Arc<[(String, Private)]>);
 
 impl Headers {
     /// Each.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.expose()))
     }
 }
@@ -280,7 +280,7 @@ mod tests {
             [ENDPOINT]
         );
         let config = exporter(&[(ENDPOINT, "https://collector:4318"), token]);
-        let headers: Vec<_> = config.headers.iter().collect();
+        let headers: Vec<_> = config.headers.pairs().collect();
         assert_eq!(headers, [("authorization", "Bearer token-of-the-collector")]);
         let shown = format!("{config:?}");
         assert!(

@@ -6,8 +6,6 @@
 //! worth sending. Text messages stand as `sending` from before their first byte, and are `dead` when found so again.
 
 mod dead;
-#[cfg(test)]
-mod tests;
 
 pub use self::dead::Revived;
 
@@ -286,3 +284,6 @@ impl Outbox {
         self.has_dead = self.entries.values().any(|entry| entry.state == DeliveryState::Dead);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ pub(crate) fn start(config: &TracesConfig, service_name: &'static str) -> anyhow
     let Some(config) = &config.exporter else {
         return Ok(None);
     };
-    let headers = config.headers.iter();
+    let headers = config.headers.pairs();
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpBinary)
