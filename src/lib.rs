@@ -29,3 +29,4 @@ pub mod process;
 pub mod service;
 pub mod storage;
 pub mod templates;
+pub mod traces;

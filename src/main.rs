@@ -172,7 +172,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let _logs = process::start_logs(&config.logs);
+    let _logs = process::start_logs(&config.logs, env!("CARGO_PKG_NAME"));
     let hang_ups = process::HangUps::listen()?;
     for notice in &config.notices {
         tracing::warn!("{notice}");

@@ -12,9 +12,13 @@ use std::{
 };
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
-use crate::{config::logs::LogsConfig, logs, service::audit::AuditLines};
+use crate::{
+    config::logs::LogsConfig,
+    logs,
+    service::audit::AuditLines,
+    traces::{self, TraceGuard},
+};
 
 /// The system's allocator keeps the 19 MiB of each password hash for every thread that ever made one; this one gives
 /// them back.
@@ -42,33 +46,26 @@ fn forbid_dumps() {
 }
 
 /// Starts logging to standard error. A collector that stops reading stops nobody: lines wait for it, so many of them,
-/// and past those they are dropped and counted. What waits is written when the guard goes, if somebody reads it.
+/// and past those they are dropped and counted. Spans go to their collector, where there is one, under `service_name`. What
+/// waits is written and exported when the guard goes, if somebody takes it.
 #[must_use = "the last lines are written when the guard goes"]
-pub fn start_logs(config: &LogsConfig) -> LogGuard {
-    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+pub fn start_logs(config: &LogsConfig, service_name: &'static str) -> LogGuard {
     let (lines, waiting) = sync_channel(WAITING_LINES);
     let lines = LogLines {
         lines,
         dropped: Arc::default(),
     };
-    let guard = LogGuard(lines.clone());
     let dropped = Arc::clone(&lines.dropped);
     thread::spawn(move || write_lines(&waiting, &dropped));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(move || lines.clone());
-    if config.is_json {
-        let logs = logs.json().with_filter_reloading();
-        let filter = logs.reload_handle();
-        logs::hold(move |new| filter.reload(new).is_ok());
-        logs.init();
-    } else {
-        let logs = logs.with_ansi(io::stderr().is_terminal()).with_filter_reloading();
-        let filter = logs.reload_handle();
-        logs::hold(move |new| filter.reload(new).is_ok());
-        logs.init();
-    }
-    guard
+    let exporting = traces::start(&config.traces, service_name);
+    let exported = exporting.as_ref().ok().and_then(Option::as_ref).map(traces::layer);
+    let writer = lines.clone();
+    logs::install(config, io::stderr().is_terminal(), move || writer.clone(), exported);
+    let traces = exporting.unwrap_or_else(|error| {
+        tracing::error!(%error, "spans are not exported");
+        None
+    });
+    LogGuard { traces, lines }
 }
 
 /// How many lines wait for a collector that is slow.
@@ -152,9 +149,12 @@ fn write_lines(waiting: &Receiver<Line>, dropped: &AtomicU64) {
     }
 }
 
-/// Writes what waits when it goes.
+/// Exports and writes what waits when it goes.
 #[derive(Debug)]
-pub struct LogGuard(LogLines);
+pub struct LogGuard {
+    traces: Option<TraceGuard>,
+    lines: LogLines,
+}
 
 impl std::fmt::Debug for LogLines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -164,9 +164,11 @@ impl std::fmt::Debug for LogLines {
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
+        // First: what can't be exported is a line.
+        drop(self.traces.take());
         let (done, written) = sync_channel(1);
         // No room: nobody reads, and there is nothing to wait for.
-        if self.0.lines.try_send(Line::Mark(done)).is_ok() {
+        if self.lines.lines.try_send(Line::Mark(done)).is_ok() {
             let _ = written.recv_timeout(LAST_LINES);
         }
     }

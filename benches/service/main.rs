@@ -75,7 +75,7 @@ fn load(source: Result<Source, ConfigProblem>) -> anyhow::Result<Config> {
 
 async fn both() -> anyhow::Result<()> {
     let config = load(Source::from_environment(Path::new(".")))?;
-    let _logs = process::start_logs(&config.logs);
+    let _logs = process::start_logs(&config.logs, "bench-service");
     let bare = TcpListener::bind("127.0.0.1:0").await?;
     let bare_address = bare.local_addr()?;
     let route = Route::new()

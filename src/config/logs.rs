@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::config::source::Reader;
+use crate::config::{source::Reader, traces::TracesConfig};
 
 /// Settings of logs.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct LogsConfig {
     pub level: String,
     /// Where metrics are served; nowhere without it.
     pub metrics_address: Option<SocketAddr>,
+    /// Where spans go.
+    pub traces: TracesConfig,
 }
 
 impl LogsConfig {
@@ -42,6 +44,7 @@ impl LogsConfig {
             is_json,
             level,
             metrics_address: metrics_address(reader),
+            traces: TracesConfig::read(reader),
         }
     }
 }

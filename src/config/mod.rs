@@ -22,6 +22,7 @@ pub mod stores;
 pub mod texts;
 pub mod tls;
 pub mod tokens;
+pub mod traces;
 pub mod user_types;
 pub mod worker;
 

@@ -39,5 +39,6 @@ pub mod share;
 pub mod text_scope;
 mod textable;
 pub mod token;
+pub mod trace_context;
 pub mod user_type;
 pub mod username;

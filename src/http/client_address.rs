@@ -18,6 +18,13 @@ impl TrustedProxies {
         self.0.iter().any(|net| net.contains(&address))
     }
 
+    /// Whether it comes by way of one of them.
+    #[must_use]
+    pub fn is_proxy(&self, request: &Request) -> bool {
+        let peer = request.remote_addr().as_socket_addr();
+        peer.is_some_and(|peer| self.has(peer.ip().to_canonical()))
+    }
+
     /// The client's address; none where the socket has none.
     #[must_use]
     pub fn client(&self, request: &Request) -> Option<IpAddr> {

@@ -11,12 +11,14 @@ use std::{
 
 use reqwest::{Client, StatusCode, redirect};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::{
     config::audit::CollectorConfig,
     domain::entropy::make_bytes,
     service::{Core, Failure, audit::entry_line, audit_chain::link_line},
     storage::audit::CheckpointRecord,
+    traces::{self, TRACEPARENT},
 };
 
 /// Under which name the place is remembered.
@@ -132,7 +134,17 @@ impl Collector {
             (None, Some(token)) => request.bearer_auth(token),
             (None, None) => request,
         };
-        match request.send().await.map(|response| response.status()) {
+        let span = traces::call("POST", "audit-collector", self.config.url.host_str());
+        let send = async {
+            let request = match traces::current() {
+                Some(parent) => request.header(TRACEPARENT, parent.to_string()),
+                None => request,
+            };
+            request.send().await.map(|response| response.status())
+        };
+        let answer = send.instrument(span.clone()).await;
+        traces::called(&span, answer.as_ref().ok().map(StatusCode::as_u16));
+        match answer {
             Ok(status) if status.is_success() => Sent::Taken,
             Ok(status) => Sent::Refused(status),
             Err(_) => Sent::Unreachable,

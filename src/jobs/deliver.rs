@@ -5,6 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
 use minijinja::{Value, context};
+use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{
     domain::{
@@ -28,9 +29,11 @@ use crate::{
         requests,
         sms::Sms,
     },
+    logs::WORK,
     service::{Core, Failure, email_filter},
     storage::{Change, Documents, Ref, change, dead_letters::HoldsOutbox, outbox::Failed},
     templates::Templates,
+    traces,
 };
 
 /// What every delivery needs.
@@ -71,13 +74,29 @@ pub(in crate::jobs) struct Letter {
 impl Deliverer {
     /// Runs one job. Never fails and never panics: what went wrong is written into the outbox, or tried again when
     /// the message's lease ends.
+    ///
+    /// Every line of the log that is written for it names the message, and the trace where there is one.
     pub async fn run(&self, job: &Job) {
-        let caught = AssertUnwindSafe(self.deliver(job)).catch_unwind().await;
-        match caught {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, message = %job.message.message_id, "a message waits"),
-            Err(_) => tracing::error!(message = %job.message.message_id, "a delivery panicked"),
+        let id = &job.message.message_id;
+        let span = traces::delivery(id.as_str(), job.traceparent);
+        let work = tracing::info_span!(target: WORK, "message", %id, trace_id = Empty);
+        if let Some(trace_id) = traces::trace_id(&span) {
+            work.record("trace_id", trace_id);
         }
+        let delivery = async {
+            match AssertUnwindSafe(self.deliver(job)).catch_unwind().await {
+                Ok(Ok(())) => tracing::debug!("done"),
+                Ok(Err(error)) => {
+                    traces::failed(&Span::current(), "waits");
+                    tracing::warn!(%error, message = %id, "a message waits");
+                }
+                Err(_) => {
+                    traces::failed(&Span::current(), "panic");
+                    tracing::error!(message = %id, "a delivery panicked");
+                }
+            }
+        };
+        delivery.instrument(span).instrument(work).await;
     }
 
     async fn deliver(&self, job: &Job) -> Result<(), Failure> {
@@ -167,7 +186,13 @@ impl Deliverer {
             date: letter.made_at,
             text,
         };
-        let delivery = self.mailer.send(&mail).await;
+        let span = traces::sending("send mail");
+        let delivery = self.mailer.send(&mail).instrument(span.clone()).await;
+        match delivery {
+            Delivery::Accepted => {}
+            Delivery::Later(_) => traces::failed(&span, "later"),
+            Delivery::Never(_) => traces::failed(&span, "never"),
+        }
         self.mail_health.note(!matches!(delivery, Delivery::Later(_)));
         match delivery {
             Delivery::Accepted => Outcome::Done,

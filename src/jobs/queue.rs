@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::{jobs::deliver::Deliverer, storage::outbox::MessageRef};
+use crate::{domain::trace_context::TraceParent, jobs::deliver::Deliverer, storage::outbox::MessageRef};
 
 /// Deliveries of one worker at a time.
 pub(in crate::jobs) const CONCURRENCY: usize = 8;
@@ -22,13 +22,20 @@ pub struct Job {
     /// What to deliver.
     #[serde(flatten)]
     pub message: MessageRef,
+    /// The span whose work it is part of. A worker of a version that knows none leaves it alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub traceparent: Option<TraceParent>,
 }
 
 impl Job {
     /// The job that delivers `message`.
     #[must_use]
-    pub fn deliver(message: MessageRef) -> Self {
-        Self { v: 1, message }
+    pub fn deliver(message: MessageRef, traceparent: Option<TraceParent>) -> Self {
+        Self {
+            v: 1,
+            message,
+            traceparent,
+        }
     }
 }
 
@@ -67,4 +74,38 @@ pub(in crate::jobs) fn unavailable(error: impl std::fmt::Display) -> QueueError 
 pub(in crate::jobs) async fn deliver(job: Job, deliverer: Data<Arc<Deliverer>>) -> Result<(), BoxDynError> {
     deliverer.run(&job).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As a server of the version before pushed it, and as a worker of that version reads what is pushed today.
+    #[test]
+    fn a_job_with_and_without_a_trace_is_read_both_ways() {
+        #[derive(Deserialize)]
+        struct Before {
+            v: u8,
+            #[serde(flatten)]
+            message: MessageRef,
+        }
+
+        let before = json!({
+            "v": 1,
+            "message_id": "msg_00000000000000000000000001",
+            "account_id": "usr_1",
+            "user_type": "User1",
+        });
+        let plain: Job = serde_json::from_value(before.clone()).expect("a job");
+        assert_eq!(plain.traceparent, None);
+        assert_eq!(serde_json::to_value(&plain).expect("text"), before);
+        let traced = Job::deliver(plain.message.clone(), TraceParent::new(7, 8, true));
+        let text = serde_json::to_string(&traced).expect("text");
+        assert!(text.contains("-0000000000000008-01"), "{text}");
+        assert_eq!(serde_json::from_str::<Job>(&text).expect("a job"), traced);
+        let read: Before = serde_json::from_str(&text).expect("a job");
+        assert_eq!((read.v, read.message), (1, plain.message));
+    }
 }

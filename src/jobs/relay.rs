@@ -66,7 +66,10 @@ where
     for id in ids {
         let changed = change(port, &Ref::new(user_type, id), |record: &mut R| {
             let buried = record.outbox_mut().bury_late(now);
-            let messages: Vec<MessageId> = record.outbox_mut().hand_over_due(now);
+            let outbox = record.outbox_mut();
+            let messages: Vec<MessageId> = outbox.hand_over_due(now);
+            let parent = |id: &MessageId| outbox.get(id).and_then(|entry| entry.traceparent);
+            let messages: Vec<_> = messages.into_iter().map(|id| (parent(&id), id)).collect();
             let is_changed = !buried.is_empty() || !messages.is_empty();
             let found = (record.account_id(), messages, buried);
             if is_changed {
@@ -86,15 +89,15 @@ where
             core.note_with(user_type, account_id.as_ref(), event, outcome, details)
                 .await;
         }
-        for message_id in messages {
+        for (traceparent, message_id) in messages {
             let message = MessageRef {
-                message_id,
+                message_id: message_id.clone(),
                 account_id: account_id.clone(),
                 user_type: user_type.clone(),
             };
-            if let Err(error) = queue.push(Job::deliver(message)).await {
+            if let Err(error) = queue.push(Job::deliver(message, traceparent)).await {
                 // Its due time has moved on: the relay pushes it again within a minute.
-                tracing::warn!(%error, "a message was not handed over");
+                tracing::warn!(%error, message = %message_id, "a message was not handed over");
                 continue;
             }
             handed += 1;

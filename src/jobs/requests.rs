@@ -24,6 +24,7 @@ use crate::{
         registrations::RegistrationRecord,
         requests::RequestRecord,
     },
+    traces,
 };
 
 /// Handles one: message into the record it concerns, then the request away. Repeated after a crash, the message is
@@ -92,9 +93,10 @@ async fn resend(
         &**registrations,
         &registration,
         |registration: &mut RegistrationRecord| {
-            registration
-                .outbox
-                .replace(&key.id, OutboxEntry::new(MessageKind::ConfirmAddress, now));
+            registration.outbox.replace(
+                &key.id,
+                OutboxEntry::new(MessageKind::ConfirmAddress, now).in_trace(traces::current()),
+            );
             Change::Store(())
         },
     )
@@ -128,7 +130,8 @@ async fn challenge(
             return Change::Leave(());
         }
         account.challenge(purpose, challenge_id.clone(), now);
-        account.outbox.replace(&key.id, OutboxEntry::new(kind, now));
+        let entry = OutboxEntry::new(kind, now).in_trace(traces::current());
+        account.outbox.replace(&key.id, entry);
         Change::Store(())
     })
     .await?;

@@ -3,9 +3,12 @@
 
 use std::path::PathBuf;
 
+use tracing::Instrument as _;
+
 use crate::{
     domain::{clock::Timestamp, ids::MessageId, phone::Phone},
     jobs::{files::write_whole, twilio::Twilio},
+    traces,
 };
 
 /// One text.
@@ -56,6 +59,18 @@ impl Sms {
 
     /// Sends one text.
     pub async fn send(&self, text: &Text) -> SmsDelivery {
+        let span = traces::sending("send text");
+        let delivery = self.give(text).instrument(span.clone()).await;
+        match delivery {
+            SmsDelivery::Accepted => {}
+            SmsDelivery::NotSent(_) => traces::failed(&span, "later"),
+            SmsDelivery::Refused(_) => traces::failed(&span, "never"),
+            SmsDelivery::Unknown(_) => traces::failed(&span, "unknown"),
+        }
+        delivery
+    }
+
+    async fn give(&self, text: &Text) -> SmsDelivery {
         match self {
             Self::Twilio(twilio) => twilio.send(text).await,
             Self::Off => SmsDelivery::Refused("no provider is configured"),

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use reqwest::{Client, Response, StatusCode, redirect, retry};
 use serde::Deserialize;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::{
     config::sms::TwilioConfig,
     domain::private::Private,
     jobs::sms::{SmsDelivery, Text},
+    traces,
 };
 
 const CONNECTING: Duration = Duration::from_secs(5);
@@ -83,7 +85,12 @@ impl Twilio {
             .post(self.messages.clone())
             .basic_auth(&self.account_sid, Some(self.auth_token.expose()))
             .form(&form);
-        match request.send().await {
+        // Strangers learn nothing of our traces: the request carries none.
+        let span = traces::call("POST", "twilio", self.messages.host_str());
+        let answer = request.send().instrument(span.clone()).await;
+        traces::called(&span, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
+        drop(span);
+        match answer {
             Ok(response) => judge(response).await,
             Err(error) if error.is_connect() || error.is_builder() => SmsDelivery::NotSent("Twilio can't be reached"),
             Err(_) => SmsDelivery::Unknown("Twilio did not answer; the text may have left"),

@@ -17,6 +17,7 @@ use crate::{
         accounts::AccountRecord,
         outbox::{MessageRef, OutboxEntry},
     },
+    traces,
 };
 
 /// How often a change is tried against others of the same account.
@@ -75,7 +76,10 @@ pub(in crate::service) fn contended() -> Failure {
 /// A message of an account, to be put into its outbox in the same write as what it is about.
 pub(in crate::service) fn message(core: &Core, kind: crate::domain::message::MessageKind) -> (MessageId, OutboxEntry) {
     let now = core.clock.now();
-    (MessageId::make(now, &*core.entropy), OutboxEntry::new(kind, now))
+    (
+        MessageId::make(now, &*core.entropy),
+        OutboxEntry::new(kind, now).in_trace(traces::current()),
+    )
 }
 
 /// Hands a stored message over.

@@ -30,6 +30,7 @@ use crate::{
         outbox::{MessageRef, Outbox, OutboxEntry},
         registrations::RegistrationRecord,
     },
+    traces,
 };
 
 /// What the click did.
@@ -171,7 +172,10 @@ fn new_account(
         updated_at: now,
         sealed: registration.sealed.clone(),
         security: RecordMac::new(&core.keyring.current()).sign(&key.user_type, &key.id, security)?,
-        outbox: Outbox::with(message_id, OutboxEntry::new(MessageKind::Welcome, now)),
+        outbox: Outbox::with(
+            message_id,
+            OutboxEntry::new(MessageKind::Welcome, now).in_trace(traces::current()),
+        ),
     }))
 }
 

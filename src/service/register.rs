@@ -20,6 +20,7 @@ use crate::{
         profile::SealedProfile,
         registrations::RegistrationRecord,
     },
+    traces,
 };
 
 /// How long a registration waits for its link.
@@ -79,7 +80,10 @@ pub async fn register(
         password_hash,
         slots,
         link_digest: None,
-        outbox: Outbox::with(&message_id, OutboxEntry::new(MessageKind::ConfirmAddress, now)),
+        outbox: Outbox::with(
+            &message_id,
+            OutboxEntry::new(MessageKind::ConfirmAddress, now).in_trace(traces::current()),
+        ),
     };
     core.stores
         .registrations

@@ -8,6 +8,7 @@ use crate::{
         outbox::{MessageRef, Outbox, OutboxEntry},
         requests::RequestRecord,
     },
+    traces,
 };
 
 /// Stores the request: one insert and one hand-over, whatever the address, and whether or not the worker is to drop it.
@@ -20,7 +21,7 @@ pub(in crate::service) async fn ask(
 ) -> Result<(), Failure> {
     let now = core.clock.now();
     let key = Ref::new(user_type, MessageId::make(now, &*core.entropy));
-    let entry = OutboxEntry::new(kind, now);
+    let entry = OutboxEntry::new(kind, now).in_trace(traces::current());
     let request = RequestRecord {
         id: key.id.clone(),
         user_type: user_type.clone(),

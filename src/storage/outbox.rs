@@ -23,6 +23,7 @@ use crate::{
         clock::Timestamp,
         ids::{AccountId, MessageId, SessionId},
         message::{DeliveryState, MessageKind, back_off},
+        trace_context::TraceParent,
         user_type::UserType,
     },
 };
@@ -63,6 +64,9 @@ pub struct OutboxEntry {
     /// Why the last try failed, or why it is dead: a fixed phrase, for the operator.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+    /// The span whose work it is part of, where there is one; in clear, because it says nothing about anybody.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub traceparent: Option<TraceParent>,
 }
 
 impl OutboxEntry {
@@ -81,7 +85,15 @@ impl OutboxEntry {
             state: DeliveryState::Pending,
             lease: None,
             reason: None,
+            traceparent: None,
         }
+    }
+
+    /// As part of the work of a span.
+    #[must_use]
+    pub fn in_trace(mut self, parent: Option<TraceParent>) -> Self {
+        self.traceparent = parent;
+        self
     }
 
     fn bury(&mut self, reason: &str) {
@@ -274,79 +286,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
-
-    fn id(n: u8) -> MessageId {
-        format!("msg_{}{n}", "0".repeat(25)).parse().expect("valid id")
-    }
-
-    fn outbox() -> Outbox {
-        Outbox::with(&id(1), OutboxEntry::new(MessageKind::ConfirmAddress, NOW))
-    }
-
-    #[test]
-    fn a_message_is_handed_over_once_until_its_time_comes_again() {
-        let mut outbox = outbox();
-        assert_eq!(outbox.hand_over_due(NOW), [id(1)]);
-        assert_eq!(outbox.hand_over_due(NOW), []);
-        assert_eq!(outbox.due(), NOW.plus(HAND_OVER));
-        assert_eq!(outbox.hand_over_due(NOW.plus(HAND_OVER)), [id(1)]);
-    }
-
-    #[test]
-    fn one_worker_holds_a_message_until_its_lease_ends() {
-        let mut outbox = outbox();
-        assert!(outbox.take(&id(1), NOW).is_some());
-        assert!(outbox.take(&id(1), NOW).is_none(), "held");
-        assert!(outbox.take(&id(1), NOW.plus(LEASE)).is_some(), "its worker is gone");
-        assert!(
-            LEASE < HAND_OVER,
-            "or a killed worker's message would wait for two rounds"
-        );
-    }
-
-    #[test]
-    fn a_failure_is_tried_again_inside_the_useful_life_only() {
-        let mut outbox = outbox();
-        assert_eq!(
-            outbox.fail(&id(1), NOW, 0, Failed::ForNow("away")),
-            Some(DeliveryState::Pending)
-        );
-        assert_eq!(outbox.due(), NOW.plus(Duration::from_secs(2)));
-        let end = NOW.plus(MessageKind::ConfirmAddress.useful_for());
-        assert_eq!(
-            outbox.fail(&id(1), end, 0, Failed::ForNow("away")),
-            Some(DeliveryState::Dead)
-        );
-        assert_eq!(outbox.due(), Timestamp::NEVER);
-        assert!(outbox.take(&id(1), NOW).is_none());
-        assert!(outbox.get(&id(1)).is_some(), "a dead letter stays for the operator");
-    }
-
-    #[test]
-    fn a_newer_link_takes_the_place_of_those_that_wait() {
-        let mut outbox = outbox();
-        outbox.push(&id(2), OutboxEntry::new(MessageKind::Welcome, NOW));
-        outbox.push(&id(3), OutboxEntry::new(MessageKind::ConfirmAddress, NOW));
-        outbox.fail(&id(3), NOW, 0, Failed::ForGood("refused"));
-        for _ in 0..2 {
-            outbox.replace(&id(4), OutboxEntry::new(MessageKind::ConfirmAddress, NOW));
-            let left: Vec<MessageId> = outbox.ids().collect();
-            assert_eq!(
-                left,
-                [id(2), id(3), id(4)],
-                "another kind, a dead letter, and the newest"
-            );
-        }
-    }
-
-    #[test]
-    fn a_completed_message_leaves_nothing() {
-        let mut outbox = outbox();
-        assert!(outbox.complete(&id(1)));
-        assert_eq!(outbox, Outbox::default());
-    }
-}
+mod tests;

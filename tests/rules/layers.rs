@@ -91,7 +91,7 @@ const LAYERS: &[Layer] = &[
     // Where key-encryption keys lie elsewhere: nothing but keys passes.
     Layer {
         tree: "kms",
-        may: &["kms", "crypto::kek", "crypto::transit_names", "domain"],
+        may: &["kms", "traces", "crypto::kek", "crypto::transit_names", "domain"],
         never: &[],
     },
     Layer {
@@ -101,7 +101,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         tree: "service",
-        may: &["service", "storage", "crypto", "domain"],
+        may: &["service", "traces", "storage", "crypto", "domain"],
         never: &[ADAPTERS],
     },
     Layer {
@@ -111,12 +111,32 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         tree: "http",
-        may: &["http", "templates", "service", "storage", "crypto", "domain", "config"],
+        may: &[
+            "http",
+            "logs",
+            "traces",
+            "templates",
+            "service",
+            "storage",
+            "crypto",
+            "domain",
+            "config",
+        ],
         never: &[ADAPTERS, KEYS_OF_RECORDS],
     },
     Layer {
         tree: "jobs",
-        may: &["jobs", "templates", "service", "storage", "crypto", "domain", "config"],
+        may: &[
+            "jobs",
+            "logs",
+            "traces",
+            "templates",
+            "service",
+            "storage",
+            "crypto",
+            "domain",
+            "config",
+        ],
         never: &[ADAPTERS, KEYS_OF_SIGN_IN],
     },
     Layer {
@@ -137,12 +157,18 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         tree: "process",
-        may: &["process", "config", "logs", "service::audit::AuditLines"],
+        may: &["process", "config", "logs", "traces", "service::audit::AuditLines"],
         never: &[],
     },
     Layer {
         tree: "logs",
-        may: &["logs"],
+        may: &["logs", "traces", "config"],
+        never: &[],
+    },
+    // What is exported: names and numbers, of no record and no key.
+    Layer {
+        tree: "traces",
+        may: &["traces", "config", "domain", "logs::BoxedLayer"],
         never: &[],
     },
     Layer {

@@ -26,6 +26,7 @@ use sealgate::{
         role::Role,
         session::AuthenticationMethod,
         token::TokenDigest,
+        trace_context::TraceParent,
         user_type::UserType,
         username::Username,
     },
@@ -378,6 +379,7 @@ fn full_outbox() -> Outbox {
         session: Some(id("ses_", 9)),
         lease: Some(NOW),
         attempt: u32::MAX,
+        traceparent: TraceParent::new(u128::MAX, u64::MAX, true),
         ..OutboxEntry::new(MessageKind::ResetPassword, NOW)
     };
     outbox.push(&id("msg_", 2), held);

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(problems) => return refuse(&problems.iter().map(ToString::to_string).collect::<Vec<_>>()),
     };
-    let _logs = process::start_logs(&config.logs);
+    let _logs = process::start_logs(&config.logs, env!("CARGO_PKG_NAME"));
     match run(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&[format!("{error:#}")]),

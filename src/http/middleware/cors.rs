@@ -13,7 +13,8 @@ use poem::{
 use url::Url;
 
 const METHODS: &str = "GET, POST, PUT, DELETE";
-const HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-Device-Token, X-Request-ID";
+const HEADERS: &str =
+    "Authorization, Content-Type, Idempotency-Key, X-Device-Token, X-Request-ID, Traceparent, Tracestate";
 const EXPOSED: &str = "X-Request-ID, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Device-Token";
 const MAX_AGE: &str = "600";
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
 use poem::{
-    Endpoint, Error, IntoResponse, Middleware, Request, Response,
+    Endpoint, Error, IntoResponse, Middleware, PathPattern, Request, Response,
     error::{MethodNotAllowedError, NotFoundError},
 };
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
@@ -67,9 +67,15 @@ impl<E: Endpoint> Endpoint for WithProblems<E> {
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let path = request.uri().path().to_owned();
         let is_for_people = is_link_route(&path) && prefers_html(&request);
+        let mut route = None;
         let problem = match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(Ok(response)) => return Ok(response.into_response()),
             Ok(Err(error)) => {
+                // Where nothing fits, what fitted the beginning is not the route.
+                route = error
+                    .data::<PathPattern>()
+                    .filter(|_| !error.is::<NotFoundError>())
+                    .cloned();
                 let problem = self.problem(&error, &path);
                 match error.data::<LimitFields>() {
                     Some(LimitFields(fields)) => problem.with_headers_beside(fields),
@@ -86,11 +92,15 @@ impl<E: Endpoint> Endpoint for WithProblems<E> {
         } else {
             problem
         };
-        Ok(if is_for_people {
+        let mut response = if is_for_people {
             problem_page(&self.problems.pages, &problem)
         } else {
             problem.into_response()
-        })
+        };
+        if let Some(route) = route {
+            response.set_data(route);
+        }
+        Ok(response)
     }
 }
 

@@ -9,10 +9,16 @@ use std::{
 use bytes::Bytes;
 use reqwest::{Certificate, Method, StatusCode, header::HeaderValue, redirect};
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::{crypto::kek::KekError, domain::private::Private, kms::transit::TransitOptions};
+use crate::{
+    crypto::kek::KekError,
+    domain::private::Private,
+    kms::transit::TransitOptions,
+    traces::{self, TRACEPARENT},
+};
 
 /// More than any answer about one key.
 const LONGEST: usize = 64 * 1024;
@@ -114,6 +120,14 @@ impl Client {
     }
 
     async fn ask_with(&self, token: &Private, method: Method, path: &[&str], body: Bytes) -> Result<Answer, KekError> {
+        let name = if method == Method::GET { "GET" } else { "POST" };
+        let span = traces::call(name, "transit", self.base.host_str());
+        let answer = self.send(token, method, path, body).instrument(span.clone()).await;
+        traces::called(&span, answer.as_ref().ok().map(|answer| answer.status.as_u16()));
+        answer
+    }
+
+    async fn send(&self, token: &Private, method: Method, path: &[&str], body: Bytes) -> Result<Answer, KekError> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.extend(path);
@@ -129,6 +143,9 @@ impl Client {
             .header("x-vault-request", "true");
         if let Some(namespace) = &self.namespace {
             request = request.header("x-vault-namespace", namespace.clone());
+        }
+        if let Some(parent) = traces::current() {
+            request = request.header(TRACEPARENT, parent.to_string());
         }
         if !body.is_empty() {
             request = request.header("content-type", "application/json").body(body);

@@ -112,6 +112,11 @@ impl<'i> Installed<'i> {
         }
     }
 
+    /// Something else that was seen.
+    pub(crate) fn saw(&mut self, what: &str, seen: Vec<u8>) {
+        self.seen.push((what.to_owned(), seen));
+    }
+
     pub(crate) fn outbox(&self) -> PathBuf {
         self.installation.data().join("outbox")
     }

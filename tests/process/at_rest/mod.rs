@@ -1,7 +1,7 @@
 //! Nothing of anybody can be read where it lies. Persons with marks in every field, and every secret that is made for
 //! them, go through every operation of the document and every job, the failing ones too; then all that the service keeps
 //! and says is searched for every mark in every form: files with their journals, collections, what Redis holds and was
-//! ever told, logs at `trace`, the audit's lines, metrics, claims, error bodies, acknowledgements, what commands print.
+//! ever told, logs at `trace`, spans, the audit's lines, metrics, claims, error bodies, acknowledgements, what commands print.
 //! Where a mark may be is the folder of sent mails and texts, and nowhere else.
 //!
 //! - [`markers`]: the marks and their forms; [`places`]: where is looked.
@@ -30,7 +30,7 @@ use self::{
     markers::Searcher,
     person::Person,
 };
-use crate::{installation::Installation, smtp::MailServer, stores::SharedStores, waiting::until};
+use crate::{installation::Installation, otlp::Collector, smtp::MailServer, stores::SharedStores, waiting::until};
 
 const TYPES: [&str; 2] = ["User1", "User2"];
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
@@ -63,7 +63,14 @@ async fn prove(mut installed: Installed<'_>) {
         driver.marks.extend(person.marks.iter().cloned());
     }
 
-    installed.start(&[]).await;
+    let collector = Collector::listening().await;
+    let url = collector.url();
+    let exporting = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100000"),
+    ];
+    installed.start(&exporting).await;
     for (user_type, [ada, ben, _]) in TYPES.iter().zip(&people) {
         story::live(&mut driver, user_type, ada, ben).await;
         installed.look("of its own").await;
@@ -84,11 +91,30 @@ async fn prove(mut installed: Installed<'_>) {
 
     fail(&mut installed, &mut driver, &people, &callers).await;
     installed.stop().await;
+    exported(&mut installed, &collector).await;
 
     let missing = driver.not_driven();
     assert!(missing.is_empty(), "not driven:\n{}", missing.join("\n"));
     let everybody = people.iter().flatten().chain(&callers).chain(staff.iter().flatten());
     judge(&installed, &driver, everybody);
+}
+
+/// What the collector of traces was sent, of every process.
+async fn exported(installed: &mut Installed<'_>, collector: &Collector) {
+    let spans = collector.spans().await;
+    for name in [
+        "POST /User1/create",
+        "POST /User2/login",
+        "process messages",
+        "send mail",
+        "send text",
+        "POST twilio",
+    ] {
+        assert!(spans.iter().any(|span| span.name == name), "no span {name}");
+    }
+    for posted in collector.posted().await {
+        installed.saw("spans", posted);
+    }
 }
 
 /// Every kind of message that a provider took, or was done without one.
