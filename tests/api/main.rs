@@ -111,6 +111,8 @@ mod defects;
 mod defects_of_accounts;
 mod defects_of_installations;
 mod deletion;
+mod email_sign_in;
+mod email_sign_in_guarded;
 mod erasure_restore;
 mod export;
 mod faults;
