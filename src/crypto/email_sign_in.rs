@@ -203,7 +203,10 @@ mod tests {
             assert!(opened.is_none(), "altered at {at}");
         }
         for other in ["", "ec1.", "ec1.AAAA", "mf1.AAAA", &"A".repeat(2000)] {
-            assert!(Challenge::split(other).and_then(|one| one.open(&keys)).is_none(), "{other}");
+            assert!(
+                Challenge::split(other).and_then(|one| one.open(&keys)).is_none(),
+                "{other}"
+            );
         }
     }
 
@@ -250,7 +253,12 @@ mod tests {
                 assert!(!matches(&ring, elsewhere, shown, &kept), "{elsewhere:?}");
             }
             assert!(matches(&ring, bound, shown, &kept));
-            assert!(!matches(&keyring(KeyState::Retired, bytes(&vector["key"])), bound, shown, &kept));
+            assert!(!matches(
+                &keyring(KeyState::Retired, bytes(&vector["key"])),
+                bound,
+                shown,
+                &kept
+            ));
         }
         let kept = digest(&ring, bound, &link).expect("a key");
         assert!(!matches(&ring, bound, &code, &kept), "a code is no link");

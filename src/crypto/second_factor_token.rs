@@ -11,9 +11,7 @@ use crate::{
         encoding::{hmac_sha256, hmac_sha256_matches, join},
         keyring::{KeyUse, Keyring, MissingKey},
     },
-    domain::{
-        clock::Timestamp, ids::AccountId, private::Private, second_factor::FirstFactor, user_type::UserType,
-    },
+    domain::{clock::Timestamp, ids::AccountId, private::Private, second_factor::FirstFactor, user_type::UserType},
 };
 
 const PREFIX: &str = "mf1.";

@@ -82,7 +82,10 @@ impl SignInCode {
         if text.len() > 32 {
             return None;
         }
-        let digits: String = text.chars().filter(|character| !matches!(character, ' ' | '-')).collect();
+        let digits: String = text
+            .chars()
+            .filter(|character| !matches!(character, ' ' | '-'))
+            .collect();
         let is_code = (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
         is_code.then(|| Self(Private::new(format!("{digits:0>8}"))))
     }
@@ -126,9 +129,21 @@ mod tests {
         assert_eq!(SignInCode::of(42).expose(), "00000042");
         assert_eq!(SignInCode::of(u64::MAX).expose(), "09551615");
         for typed in ["01234567", "1234567", "0123 4567", " 0123-4567 "] {
-            assert_eq!(SignInCode::parse(typed).expect("a code").expose(), "01234567", "{typed}");
+            assert_eq!(
+                SignInCode::parse(typed).expect("a code").expose(),
+                "01234567",
+                "{typed}"
+            );
         }
-        for bad in ["", " ", "012345678", "0123456a", "-", "０１２３４５６７", &"0".repeat(33)] {
+        for bad in [
+            "",
+            " ",
+            "012345678",
+            "0123456a",
+            "-",
+            "０１２３４５６７",
+            &"0".repeat(33),
+        ] {
             assert!(SignInCode::parse(bad).is_none(), "{bad}");
         }
     }

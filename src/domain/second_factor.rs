@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn a_token_names_each_way_once_and_two_factors_where_there_were_two() {
-        let named = |methods: Vec<AuthenticationMethod>| methods.into_iter().map(AuthenticationMethod::as_str).collect();
+        let named =
+            |methods: Vec<AuthenticationMethod>| methods.into_iter().map(AuthenticationMethod::as_str).collect();
         let (password, mail): (Vec<_>, Vec<_>) = (
             named(FirstFactor::Password.with_second()),
             named(FirstFactor::Mail.with_second()),

@@ -39,9 +39,11 @@ use crate::{
 pub struct EmailSignInApi;
 
 /// What who asked is told.
-pub const ASKED: &str = "If this address has an account, a mail is on its way. What it brings works on this device alone.";
+pub const ASKED: &str =
+    "If this address has an account, a mail is on its way. What it brings works on this device alone.";
 /// What stands beside a code that a link shows.
-pub const SHOWN: &str = "Type this code in where you asked to sign in, and nowhere else. Nobody of ours ever asks you for it.";
+pub const SHOWN: &str =
+    "Type this code in where you asked to sign in, and nowhere else. Nobody of ours ever asks you for it.";
 
 /// Where the user type has no sign-in by mail.
 const OFF: Codes = codes([ErrorCode::NotFound]);
@@ -105,11 +107,7 @@ impl EmailSignInApi {
     /// needed, is due after it just as after the password. The token's `amr` is `otp` (RFC 8176: a password for one time), one
     /// factor, never `pwd`. Of one challenge five codes are compared; wrong, late, used or replaced, and another device's, all are 400
     /// `code_invalid`. It is a sign-in, and no password: `/reauthenticate` and changing the password ask for that as ever.
-    #[oai(
-        path = "/login/email/verify",
-        method = "post",
-        operation_id = "email_sign_in_verify"
-    )]
+    #[oai(path = "/login/email/verify", method = "post", operation_id = "email_sign_in_verify")]
     async fn verify(
         &self,
         population: Population,

@@ -46,7 +46,12 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &Messa
     let person = core.opened(key, taken.sealed.open(&keys)).await?;
     let mailed = core.settings(&key.user_type).email_sign_in;
     let code = code_of(&key.user_type, &token);
-    let url = format!("{}{}/login/email/link?token={}", deliverer.public_url, key.user_type, link.expose());
+    let url = format!(
+        "{}{}/login/email/link?token={}",
+        deliverer.public_url,
+        key.user_type,
+        link.expose()
+    );
     let shown = |is_mailed: bool, text: &str| Private::new(if is_mailed { text } else { "" }.to_owned());
     let (code, url, token) = (
         shown(mailed.mails_code(), code.expose()),

@@ -17,9 +17,7 @@ use crate::{
         message::MessageKind,
     },
     jobs::deliver::Deliverer,
-    service::{
-        Failure, accounts::find_verified, email_filter, email_sign_in::may_sign_in, vault::request_keys,
-    },
+    service::{Failure, accounts::find_verified, email_filter, email_sign_in::may_sign_in, vault::request_keys},
     storage::{
         Change, Changed, Ref,
         accounts::AccountRecord,
@@ -101,7 +99,8 @@ async fn email_sign_in(
     };
     let account = Ref::new(&key.user_type, found.id);
     let may = |(_, security): &(AccountRecord, Security)| may_sign_in(security);
-    if !core.settings(&key.user_type).email_sign_in.is_on() || !find_verified(core, &account).await?.as_ref().is_some_and(may)
+    if !core.settings(&key.user_type).email_sign_in.is_on()
+        || !find_verified(core, &account).await?.as_ref().is_some_and(may)
     {
         return Ok(None);
     }

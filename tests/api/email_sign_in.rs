@@ -72,18 +72,31 @@ async fn a_code_signs_in_the_device_that_asked(stores: &StoreSet) {
         let (challenge, code) = code(&app, user_type, &person.email).await;
         let body = json!({ "challenge": challenge, "code": code, "remember_me": false });
         let call = app.post(&format!("/{user_type}/login/email/verify"));
-        let answer = call.header("user-agent", "Elsewhere/1").json(&body).send().await.expect(200);
+        let answer = call
+            .header("user-agent", "Elsewhere/1")
+            .json(&body)
+            .send()
+            .await
+            .expect(200);
         assert!(!answer.header("x-device-token").is_empty());
         assert_eq!(answer.json()["refresh_expires_in"], 24 * 3600);
         let pair = Pair::of(&app, &answer);
         app.profile(user_type, &pair.access).await.expect(200);
-        assert_eq!(part(&pair.access, 1)["amr"], json!(["otp"]), "one factor, and no password");
+        assert_eq!(
+            part(&pair.access, 1)["amr"],
+            json!(["otp"]),
+            "one factor, and no password"
+        );
         app.refresh(user_type, &pair.refresh).await.expect(200);
         let notice = app.next_mail(&person.email).await;
         assert!(notice.subject.contains("new device"), "{notice:?}");
         refused(&app, user_type, &body).await;
         let entries = app.audit(user_type).await;
-        let has = |event, outcome| entries.iter().any(|entry| entry.event == event && entry.outcome == outcome);
+        let has = |event, outcome| {
+            entries
+                .iter()
+                .any(|entry| entry.event == event && entry.outcome == outcome)
+        };
         assert!(has(AuditEvent::EmailSignInRequested, Outcome::Success));
         assert!(has(AuditEvent::SignedIn, Outcome::Success));
         assert!(has(AuditEvent::SignInRefused, Outcome::Refused));
@@ -97,7 +110,9 @@ async fn a_code_signs_in_the_device_that_asked(stores: &StoreSet) {
         assert!(answer.json()["refresh_expires_in"].as_u64() > Some(24 * 3600));
         let (challenge, code) = self::code(&app, user_type, &person.email).await;
         let number: u32 = code.parse().expect("digits");
-        verify(&app, user_type, &json!({ "challenge": challenge, "code": number })).await.expect(200);
+        verify(&app, user_type, &json!({ "challenge": challenge, "code": number }))
+            .await
+            .expect(200);
     }
     app.shut_down().await;
 }
@@ -122,7 +137,10 @@ async fn a_link_shows_its_code_and_opening_it_uses_nothing_up(stores: &StoreSet)
                 assert!(page.text().contains(&part), "no {part} in {}", page.text());
             }
             assert!(!page.text().contains("<script"));
-            app.call("HEAD", &format!("{path}?token={token}")).send().await.expect(200);
+            app.call("HEAD", &format!("{path}?token={token}"))
+                .send()
+                .await
+                .expect(200);
         }
         // A robot is shown a code of nobody's, and uses nothing up.
         let robot = [("token", token.as_str()), ("website", "https://spam.example")];
@@ -143,15 +161,29 @@ async fn a_link_shows_its_code_and_opening_it_uses_nothing_up(stores: &StoreSet)
         assert!(late.header("content-type").starts_with("text/html") && !late.text().contains("<form"));
         refused(&app, user_type, &json!({ "challenge": challenge, "token": token })).await;
         let answer = verify(&app, user_type, &json!({ "challenge": challenge, "code": code })).await;
-        app.profile(user_type, &Pair::of(&app, &answer.expect(200)).access).await.expect(200);
+        app.profile(user_type, &Pair::of(&app, &answer.expect(200)).access)
+            .await
+            .expect(200);
         let entries = app.audit(user_type).await;
-        assert!(entries.iter().any(|entry| entry.event == AuditEvent::EmailSignInCodeShown));
+        assert!(
+            entries
+                .iter()
+                .any(|entry| entry.event == AuditEvent::EmailSignInCodeShown)
+        );
 
         for bad in ["nonsense", "", &format!("{token}A"), "%3Cscript%3E"] {
             for accept in [BROWSER, "application/json"] {
-                app.get(&format!("{path}?token={bad}")).accept(accept).send().await.expect(400);
+                app.get(&format!("{path}?token={bad}"))
+                    .accept(accept)
+                    .send()
+                    .await
+                    .expect(400);
             }
-            app.post(&path).json(&json!({ "token": bad })).send().await.expect_problem(400, "link_invalid");
+            app.post(&path)
+                .json(&json!({ "token": bad }))
+                .send()
+                .await
+                .expect_problem(400, "link_invalid");
         }
     }
     app.shut_down().await;
@@ -177,9 +209,15 @@ async fn an_app_that_takes_its_own_links_shows_the_token(stores: &StoreSet) {
             (json!({ "challenge": challenge }), "code"),
             (json!({ "code": code }), "challenge"),
             (json!({ "challenge": challenge, "code": code, "token": token }), "token"),
-            (json!({ "challenge": challenge, "code": code, "remember_me": "perhaps" }), "remember_me"),
+            (
+                json!({ "challenge": challenge, "code": code, "remember_me": "perhaps" }),
+                "remember_me",
+            ),
         ] {
-            let errors = verify(&app, user_type, &body).await.expect_problem(422, "validation_failed").errors();
+            let errors = verify(&app, user_type, &body)
+                .await
+                .expect_problem(422, "validation_failed")
+                .errors();
             assert!(errors.iter().any(|(name, _)| name == field), "{errors:?}");
         }
     }
@@ -187,7 +225,9 @@ async fn an_app_that_takes_its_own_links_shows_the_token(stores: &StoreSet) {
 }
 
 async fn what_is_mailed_is_as_the_user_type_has_it(stores: &StoreSet) {
-    let setup = Setup::new(stores).set("EMAIL_SIGN_IN", "link").set("EMAIL_SIGN_IN_User2", "code,link");
+    let setup = Setup::new(stores)
+        .set("EMAIL_SIGN_IN", "link")
+        .set("EMAIL_SIGN_IN_User2", "code,link");
     let app = setup.spawn().await;
     for (user_type, has_code) in [("User1", false), ("User2", true)] {
         let (person, _) = app.member(user_type).await;
@@ -195,7 +235,12 @@ async fn what_is_mailed_is_as_the_user_type_has_it(stores: &StoreSet) {
         let (code, token) = mailed(&app, &person.email).await;
         assert_eq!((code.is_some(), token.is_some()), (has_code, true), "{user_type}");
         let path = format!("/{user_type}/login/email/link");
-        let shown = app.post(&path).json(&json!({ "token": token })).send().await.expect(200);
+        let shown = app
+            .post(&path)
+            .json(&json!({ "token": token }))
+            .send()
+            .await
+            .expect(200);
         if has_code {
             assert_eq!(Some(shown.member("code")), code, "the page shows the mail's own");
         }
@@ -216,7 +261,14 @@ async fn no_other_device_signs_in_with_it(stores: &StoreSet) {
         let middle = own.len() / 2;
         let swapped = if own.as_bytes()[middle] == b'A' { "B" } else { "A" };
         let altered = format!("{}{swapped}{}", &own[..middle], &own[middle + 1..]);
-        for challenge in [theirs.as_str(), &altered, &own[..own.len() - 4], "ec1.AAAA", "nonsense", ""] {
+        for challenge in [
+            theirs.as_str(),
+            &altered,
+            &own[..own.len() - 4],
+            "ec1.AAAA",
+            "nonsense",
+            "",
+        ] {
             refused(&app, user_type, &json!({ "challenge": challenge, "code": code })).await;
             refused(&app, user_type, &json!({ "challenge": challenge, "token": token })).await;
         }
@@ -228,7 +280,9 @@ async fn no_other_device_signs_in_with_it(stores: &StoreSet) {
             refused(&app, user_type, &json!({ "challenge": challenge, "code": code })).await;
             refused(&app, user_type, &json!({ "challenge": challenge, "token": token })).await;
         }
-        verify(&app, user_type, &json!({ "challenge": second, "code": second_code })).await.expect(200);
+        verify(&app, user_type, &json!({ "challenge": second, "code": second_code }))
+            .await
+            .expect(200);
     }
     app.shut_down().await;
 }
@@ -243,18 +297,26 @@ async fn a_second_factor_is_due_after_it(stores: &StoreSet) {
         let half = verify(&app, user_type, &body).await.expect_problem(403, "mfa_required");
         assert_eq!(half.json()["mfa_methods"], json!(["totp", "recovery_code"]));
         let token = half.member("mfa_token");
-        app.profile(user_type, &token).await.expect_problem(401, "invalid_token");
+        app.profile(user_type, &token)
+            .await
+            .expect_problem(401, "invalid_token");
         // The mail is used up by then.
         refused(&app, user_type, &body).await;
         let proof = json!({ "mfa_token": token, "code": own.authenticator.code(&app) });
         let pair = Pair::of(&app, &app.verify_mfa(user_type, &proof).await.expect(200));
-        assert_eq!(part(&pair.access, 1)["amr"], json!(["otp", "mfa"]), "no password was shown");
+        assert_eq!(
+            part(&pair.access, 1)["amr"],
+            json!(["otp", "mfa"]),
+            "no password was shown"
+        );
     }
     app.shut_down().await;
 }
 
 async fn where_one_is_needed_it_is_set_up_first(stores: &StoreSet) {
-    let setup = Setup::new(stores).set("EMAIL_SIGN_IN", "code").set("SECOND_FACTOR", "required");
+    let setup = Setup::new(stores)
+        .set("EMAIL_SIGN_IN", "code")
+        .set("SECOND_FACTOR", "required");
     let app = setup.spawn().await;
     for user_type in TYPES {
         let person = Person::new();
@@ -266,7 +328,11 @@ async fn where_one_is_needed_it_is_set_up_first(stores: &StoreSet) {
         let shown = call.json(&json!({ "mfa_token": token })).send().await.expect(200);
         let code = Authenticator::of(&shown.member("secret")).code(&app);
         let call = app.post(&format!("/{user_type}/mfa/totp/confirm"));
-        let confirmed = call.json(&json!({ "mfa_token": token, "code": code })).send().await.expect(200);
+        let confirmed = call
+            .json(&json!({ "mfa_token": token, "code": code }))
+            .send()
+            .await
+            .expect(200);
         let tokens = confirmed.json()["tokens"].clone();
         let access = tokens["access_token"].as_str().expect("a token");
         assert_eq!(part(access, 1)["amr"], json!(["otp", "mfa"]));
@@ -275,7 +341,9 @@ async fn where_one_is_needed_it_is_set_up_first(stores: &StoreSet) {
 }
 
 async fn it_is_no_password(stores: &StoreSet) {
-    let setup = Setup::new(stores).set("EMAIL_SIGN_IN", "code").set("SESSIONS_PER_ACCOUNT", "1");
+    let setup = Setup::new(stores)
+        .set("EMAIL_SIGN_IN", "code")
+        .set("SESSIONS_PER_ACCOUNT", "1");
     let app = setup.spawn().await;
     for user_type in TYPES {
         let (person, before) = app.member(user_type).await;
@@ -283,20 +351,35 @@ async fn it_is_no_password(stores: &StoreSet) {
         let answer = verify(&app, user_type, &json!({ "challenge": challenge, "code": code })).await;
         let pair = Pair::of(&app, &answer.expect(200));
         // The number of sessions holds, whatever begins them.
-        app.profile(user_type, &before.access).await.expect_problem(401, "invalid_token");
+        app.profile(user_type, &before.access)
+            .await
+            .expect_problem(401, "invalid_token");
         for (path, body, field) in [
             ("reauthenticate", json!({}), "password"),
-            ("change-password", json!({ "new_password": "Qu1te-another-0ne!" }), "current_password"),
+            (
+                "change-password",
+                json!({ "new_password": "Qu1te-another-0ne!" }),
+                "current_password",
+            ),
         ] {
             let call = app.post(&format!("/{user_type}/{path}")).bearer(&pair.access);
-            let errors = call.json(&body).send().await.expect_problem(422, "validation_failed").errors();
+            let errors = call
+                .json(&body)
+                .send()
+                .await
+                .expect_problem(422, "validation_failed")
+                .errors();
             assert!(errors.iter().any(|(name, _)| name == field), "{errors:?}");
         }
         let wrong = json!({ "current_password": code, "new_password": "Qu1te-another-0ne!" });
         let call = app.post(&format!("/{user_type}/change-password")).bearer(&pair.access);
         call.json(&wrong).send().await.expect_problem(403, "wrong_password");
-        app.sign_in(user_type, &person.email, &code).await.expect_problem(401, "invalid_credentials");
-        app.sign_in(user_type, &person.email, &person.password).await.expect(200);
+        app.sign_in(user_type, &person.email, &code)
+            .await
+            .expect_problem(401, "invalid_credentials");
+        app.sign_in(user_type, &person.email, &person.password)
+            .await
+            .expect(200);
     }
     app.shut_down().await;
 }
@@ -308,7 +391,10 @@ async fn it_is_off_unless_it_is_turned_on(stores: &StoreSet) {
     let (challenge, code) = code(&app, "User1", &person.email).await;
     let shown = json!({ "challenge": challenge, "code": code });
     let calls = async |app: &TestApp, user_type: &str| {
-        let (ask, link) = (format!("/{user_type}/login/email"), format!("/{user_type}/login/email/link"));
+        let (ask, link) = (
+            format!("/{user_type}/login/email"),
+            format!("/{user_type}/login/email/link"),
+        );
         let calls = [
             app.post(&ask).json(&json!({ "email": person.email })),
             app.post(&format!("{ask}/verify")).json(&shown),

@@ -55,7 +55,11 @@ async fn fifty_right_codes_at_once_begin_one_session(stores: &StoreSet) {
         }
         let call = app.get(&format!("/{user_type}/sessions")).bearer(&own.access);
         let listed = call.send().await.expect(200).json();
-        assert_eq!(listed["sessions"].as_array().map(Vec::len), Some(2), "the password's, and one");
+        assert_eq!(
+            listed["sessions"].as_array().map(Vec::len),
+            Some(2),
+            "the password's, and one"
+        );
     }
     app.shut_down().await;
 }
@@ -80,7 +84,9 @@ async fn of_a_thousand_guesses_at_once_five_are_compared(stores: &StoreSet) {
     verify(&app, "User1", &right).await.expect_problem(400, "code_invalid");
     // Another mail begins anew.
     let (challenge, code) = self::code(&app, "User1", &person.email).await;
-    verify(&app, "User1", &json!({ "challenge": challenge, "code": code })).await.expect(200);
+    verify(&app, "User1", &json!({ "challenge": challenge, "code": code }))
+        .await
+        .expect(200);
     app.shut_down().await;
 }
 
@@ -93,7 +99,9 @@ async fn every_address_is_answered_and_guessed_at_alike(stores: &StoreSet) {
         app.join(other(user_type), &elsewhere).await;
         let chief = administrator(&app, user_type).await;
         let locked = member(&app, user_type).await;
-        send(&app, "POST", &of(user_type, &locked, "/lock"), &chief, None).await.expect(200);
+        send(&app, "POST", &of(user_type, &locked, "/lock"), &chief, None)
+            .await
+            .expect(200);
         let people = [&unknown, &known, &waiting, &elsewhere, &locked.person];
         let (mut shapes, mut lengths, mut guesses) = (Vec::new(), Vec::new(), Vec::new());
         for person in people {
@@ -127,7 +135,8 @@ async fn every_address_is_answered_and_guessed_at_alike(stores: &StoreSet) {
         }
         for call in [
             app.post(&format!("/{user_type}/login/email")),
-            app.post(&format!("/{user_type}/login/email")).json(&json!({ "email": "nonsense" })),
+            app.post(&format!("/{user_type}/login/email"))
+                .json(&json!({ "email": "nonsense" })),
         ] {
             let errors = call.send().await.expect_problem(422, "validation_failed").errors();
             assert_eq!(errors[0].0, "email");
@@ -166,7 +175,9 @@ async fn a_moved_on_account_knows_no_code_of_before(stores: &StoreSet) {
             let (code, token) = mailed(&app, &own.person.email).await;
             match change {
                 "password" => {
-                    let call = app.post(&format!("/{user_type}/change-password")).bearer(&own.pair.access);
+                    let call = app
+                        .post(&format!("/{user_type}/change-password"))
+                        .bearer(&own.pair.access);
                     let body = json!({ "current_password": own.person.password, "new_password": "Qu1te-another-0ne!" });
                     call.json(&body).send().await.expect(200);
                 }
@@ -179,14 +190,25 @@ async fn a_moved_on_account_knows_no_code_of_before(stores: &StoreSet) {
                     app.delete(user_type, &own.pair.access, &json!({})).await.expect(200);
                 }
                 _ => {
-                    send(&app, "POST", &of(user_type, &own, "/lock"), &chief, None).await.expect(200);
+                    send(&app, "POST", &of(user_type, &own, "/lock"), &chief, None)
+                        .await
+                        .expect(200);
                     if change == "unlock" {
-                        send(&app, "POST", &of(user_type, &own, "/unlock"), &chief, None).await.expect(200);
+                        send(&app, "POST", &of(user_type, &own, "/unlock"), &chief, None)
+                            .await
+                            .expect(200);
                     }
                 }
             }
-            let link = format!("/{user_type}/login/email/link?token={}", token.as_deref().expect("a link"));
-            app.get(&link).accept("application/json").send().await.expect_problem(400, "link_invalid");
+            let link = format!(
+                "/{user_type}/login/email/link?token={}",
+                token.as_deref().expect("a link")
+            );
+            app.get(&link)
+                .accept("application/json")
+                .send()
+                .await
+                .expect_problem(400, "link_invalid");
             for body in [
                 json!({ "challenge": challenge, "code": code }),
                 json!({ "challenge": challenge, "token": token }),
@@ -215,10 +237,15 @@ async fn a_mailbox_gets_five_an_hour_whoever_asks(stores: &StoreSet) {
         }
     }
     let mails = app.all_mails(&person.email).await;
-    assert_eq!(mails.iter().filter(|mail| mail.subject.starts_with("Sign in")).count(), 5);
+    assert_eq!(
+        mails.iter().filter(|mail| mail.subject.starts_with("Sign in")).count(),
+        5
+    );
     // Those that were dropped took the place of nothing.
     let (challenge, code) = last.expect("five were mailed");
-    let call = app.post("/User1/login/email/verify").header("x-forwarded-for", "203.0.113.2");
+    let call = app
+        .post("/User1/login/email/verify")
+        .header("x-forwarded-for", "203.0.113.2");
     let answer = call.json(&json!({ "challenge": challenge, "code": code })).send().await;
     Pair::of(&app, &answer.expect(200));
     app.shut_down().await;

@@ -11,7 +11,9 @@ use sealgate::{
             ask::ask_email_sign_in,
             verify::{EmailSignInAttempt, verify_email_sign_in},
         },
-        forget_password::forget_password, resend_confirmation::resend_confirmation, reset_password::check_link,
+        forget_password::forget_password,
+        resend_confirmation::resend_confirmation,
+        reset_password::check_link,
     },
 };
 
@@ -139,7 +141,8 @@ async fn signing_in_by_mail_costs_the_same_for_every_address_and_so_does_a_wrong
             remember: false,
             device: Device::default(),
         };
-        let guess = async move |asked: &Process| verify_email_sign_in(&asked.core, &user_type(), attempt).await.is_err();
+        let guess =
+            async move |asked: &Process| verify_email_sign_in(&asked.core, &user_type(), attempt).await.is_err();
         service.work(guess).await
     };
     for (works, jobs) in [

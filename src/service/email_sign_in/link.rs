@@ -15,11 +15,7 @@ use crate::{
         user_type::UserType,
     },
     service::{
-        accounts::find_verified,
-        confirm::ConfirmError,
-        core::Core,
-        email_sign_in::may_sign_in,
-        failure::Failure,
+        accounts::find_verified, confirm::ConfirmError, core::Core, email_sign_in::may_sign_in, failure::Failure,
     },
     storage::{Change, Changed, Ref, accounts::AccountRecord, change},
 };

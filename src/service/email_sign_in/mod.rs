@@ -16,10 +16,7 @@ pub mod ask;
 pub mod link;
 pub mod verify;
 
-use crate::{
-    crypto::record_mac::Security,
-    domain::account::AccountStatus,
-};
+use crate::{crypto::record_mac::Security, domain::account::AccountStatus};
 
 /// Whether the account may be signed in to by mail: in use, confirmed, and with a password, as at a sign-in with that.
 #[must_use]

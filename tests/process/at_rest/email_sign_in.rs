@@ -29,16 +29,10 @@ pub(super) async fn live(driver: &mut Driver, user_type: &str, ada: &Person) {
         .post(device, &link, &json!({ "token": ada.note }))
         .await
         .expect(400);
-    let shown = driver
-        .post(device, &link, &json!({ "token": token }))
-        .await
-        .expect(200);
+    let shown = driver.post(device, &link, &json!({ "token": token })).await.expect(200);
     let code = shown.member("code");
     driver.marks.push(Mark::code("code of a mail", &code));
-    driver
-        .post(device, &link, &json!({ "token": token }))
-        .await
-        .expect(400);
+    driver.post(device, &link, &json!({ "token": token })).await.expect(400);
     let verify = format!("/{user_type}/login/email/verify");
     let wrong = if code.starts_with('7') { "10000000" } else { "70000000" };
     for (challenge, code, status) in [
