@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     administration::{administrator, member, of, send},
-    email_sign_in::{ask, code, mailed, mailing, verify},
+    email_sign_in::{TYPES, ask, code, mailed, mailing, verify},
     limits::counting,
     support::{Answer, Pair, Person, StoreSet, TestApp, other},
 };
@@ -29,8 +29,6 @@ cases_per_store! {
     a_mailbox_gets_five_an_hour_whoever_asks
     one_client_is_told_when_it_asks_too_often
 }
-
-const TYPES: [&str; 2] = ["User1", "User2"];
 
 /// The request that a challenge was given for.
 async fn request(app: &TestApp, user_type: &str, challenge: &str) -> RequestRecord {

@@ -112,6 +112,7 @@ mod defects_of_accounts;
 mod defects_of_installations;
 mod deletion;
 mod email_sign_in;
+mod email_sign_in_beside;
 mod email_sign_in_guarded;
 mod erasure_restore;
 mod export;
