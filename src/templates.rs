@@ -70,6 +70,9 @@ const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "mail_second_factor_on.html",
     "mail_second_factor_on.subject.txt",
     "mail_second_factor_on.txt",
+    "mail_sign_in.html",
+    "mail_sign_in.subject.txt",
+    "mail_sign_in.txt",
     "mail_token_reused.html",
     "mail_token_reused.subject.txt",
     "mail_token_reused.txt",
@@ -83,6 +86,8 @@ const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "pages/message.html",
     "pages/outbox.html",
     "pages/reset.html",
+    "pages/sign_in_code.html",
+    "pages/sign_in_link.html",
     "pages/style.css",
     "pages/verify.html",
     "registration.html",
@@ -273,6 +278,33 @@ mod tests {
         ] {
             let mail = Templates::new(None)
                 .render_mail(&user_type, name, &values)
+                .expect("renders");
+            insta::assert_snapshot!(name, format!("{}\n\n{}\n{}", mail.subject, mail.text, mail.html));
+        }
+    }
+
+    /// Of a sign-in by mail: with the code, the link, or both.
+    #[test]
+    fn the_mail_that_signs_in_says_what_it_has() {
+        let user_type: UserType = "User1".parse().expect("valid");
+        let url = "https://id.example.com/User1/login/email/link?token=dXNyX";
+        for (name, code, sign_in_url) in [
+            ("mail_sign_in_code", "04204204", ""),
+            ("mail_sign_in_link", "", url),
+            ("mail_sign_in_code_and_link", "04204204", url),
+        ] {
+            let values = context! {
+                name => "Grace",
+                app_name => "Sealgate",
+                user_type => "User1",
+                requested_at => "2 January 2026, 03:04 UTC",
+                expires_in_minutes => "10",
+                code,
+                sign_in_url,
+                sign_in_token => "",
+            };
+            let mail = Templates::new(None)
+                .render_mail(&user_type, "mail_sign_in", &values)
                 .expect("renders");
             insta::assert_snapshot!(name, format!("{}\n\n{}\n{}", mail.subject, mail.text, mail.html));
         }

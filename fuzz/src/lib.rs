@@ -13,9 +13,10 @@ use sealgate::{
     crypto::{
         data_key::{DataKeys, Dek},
         device_token::DeviceToken,
+        email_sign_in::Challenge,
         field::{
             Attributes, Country, EmailAddress, Field, FirstName, LastName, OutboxAddress, OutboxLink, PendingEmail,
-            PhoneNumber, RequestAddress, SessionAgent, SessionNetwork, Totp, UsernameField,
+            PhoneNumber, RequestAddress, SessionAgent, SessionNetwork, SignInChallenge, Totp, UsernameField,
         },
         keyring::{KeyState, KeyUse, Keyring, RootKey, SharedKeyring},
         refresh_token::RefreshToken,
@@ -47,6 +48,7 @@ pub const ALL: [(&str, Target); 5] = [
 struct Keys {
     user_type: UserType,
     data: DataKeys,
+    request: Vec<u8>,
     ring: Keyring,
     signer: TokenSigner,
     now: Timestamp,
@@ -76,6 +78,7 @@ fn keys() -> &'static Keys {
         Keys {
             data: DataKeys::new(&user_type, owner, deks).expect("keys"),
             user_type,
+            request: bytes(&frozen["email_challenge"]["key"]),
             ring: ring(),
             signer: TokenSigner::new(
                 SharedKeyring::new(ring()),
@@ -104,6 +107,7 @@ pub fn envelope(data: &[u8]) -> bool {
         opens::<Attributes>,
         opens::<Totp>,
         opens::<RequestAddress>,
+        opens::<SignInChallenge>,
         opens::<OutboxAddress>,
         opens::<OutboxLink>,
         opens::<SessionAgent>,
@@ -148,6 +152,11 @@ pub fn tokens(data: &[u8]) -> bool {
         let made = session_link(&keys.user_type, session, &keys.ring).expect("a key");
         assert_eq!(made.expose(), text);
     }
+    let challenge = Challenge::split(text).filter(|challenge| {
+        let dek = Dek::from_bytes(&keys.request).expect("32 bytes");
+        let request = DataKeys::new(&keys.user_type, challenge.request.as_str(), [(1, dek)]).expect("a key");
+        challenge.open(&request).is_some()
+    });
     let access = keys.signer.verify(&keys.user_type, text, keys.now);
     if let Ok(claims) = &access {
         assert_eq!(claims.user_type, keys.user_type);
@@ -157,6 +166,7 @@ pub fn tokens(data: &[u8]) -> bool {
         device.is_some(),
         link.is_some(),
         session.is_some(),
+        challenge.is_some(),
         access.is_ok(),
     ];
     let kinds = read.iter().filter(|is_read| **is_read).count();

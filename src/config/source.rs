@@ -89,6 +89,7 @@ pub const VARIABLES: &[&str] = &[
     "USER_TYPES",
     "PASSWORD_POLICY",
     "SECOND_FACTOR",
+    "EMAIL_SIGN_IN",
     "ACCESS_TOKEN_MINUTES",
     "SESSION_IDLE_DAYS",
     "SESSION_DAYS",

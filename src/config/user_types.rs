@@ -6,6 +6,7 @@ use crate::{
     config::source::{Reader, VARIABLES},
     domain::{
         attributes::AttributesSchema,
+        email_sign_in::EmailSignIn,
         password::PasswordPolicy,
         role::Roles,
         second_factor::SecondFactorPolicy,
@@ -37,6 +38,8 @@ pub struct TypeSettings {
     pub password_policy: PasswordPolicy,
     /// Whether accounts need a second factor.
     pub second_factor: SecondFactorPolicy,
+    /// Whether one signs in by mail, too.
+    pub email_sign_in: EmailSignIn,
     /// Lifetimes.
     pub sessions: SessionPolicy,
     /// Texts a day for its accounts.
@@ -108,6 +111,16 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
     match text.map(SecondFactorPolicy::parse) {
         Some(Some(policy)) => settings.second_factor = policy,
         Some(None) => reader.report(&name, "is not a policy", "Write `optional` or `required`"),
+        None => {}
+    }
+    let (name, text) = of_type(reader, "EMAIL_SIGN_IN", user_type);
+    match text.map(EmailSignIn::parse) {
+        Some(Some(mailed)) => settings.email_sign_in = mailed,
+        Some(None) => reader.report(
+            &name,
+            "is not what may be mailed",
+            "Write `off`, `code`, `link` or `code,link`",
+        ),
         None => {}
     }
     let sessions = &mut settings.sessions;

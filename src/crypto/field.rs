@@ -82,6 +82,8 @@ fields! {
     PendingTotp "totp_pending" TotpSecret, padded false, |p| Zeroizing::new(p.expose().to_vec()), |b| TotpSecret::from_sealed(b);
     /// The address that somebody asked about (forgotten password, resend): any address, known or not.
     RequestAddress "request_address" Email, padded true, |p| text(p.expose()), |b| Email::parse(utf8(b)?).ok();
+    /// The address that somebody asked to sign in with, in the challenge that they hold.
+    SignInChallenge "sign_in_challenge" Email, padded true, |p| text(p.expose()), |b| Email::parse(utf8(b)?).ok();
     /// An address that differs from the account's own, for one message.
     OutboxAddress "outbox_to" Email, padded true, |p| text(p.expose()), |b| Email::parse(utf8(b)?).ok();
     /// What a session's client calls itself.

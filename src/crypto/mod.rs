@@ -16,6 +16,7 @@ pub mod data_key;
 pub mod dek_cache;
 pub mod device_token;
 pub mod digest;
+pub mod email_sign_in;
 pub mod encoding;
 pub mod erasure_mac;
 pub mod fernet;

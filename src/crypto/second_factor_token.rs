@@ -1,7 +1,7 @@
 //! What the first half of a sign-in hands out where a second factor is due: `mf1.` and base64url of
 //! `HMAC-SHA-256 (32) | end in ms (8) | epoch (8) | flags (1) | account id`.
 //!
-//! Nothing of it is stored. It says that somebody knew the password a moment ago, and is good for the second half alone:
+//! Nothing of it is stored. It says that somebody knew the password, or had the mail, a moment ago, and is good for the second half alone:
 //! a code goes with it that is used up. Another password, or an end of all sessions, makes it worthless by the epoch.
 
 use data_encoding::BASE64URL_NOPAD;
@@ -11,7 +11,7 @@ use crate::{
         encoding::{hmac_sha256, hmac_sha256_matches, join},
         keyring::{KeyUse, Keyring, MissingKey},
     },
-    domain::{clock::Timestamp, ids::AccountId, private::Private, user_type::UserType},
+    domain::{clock::Timestamp, ids::AccountId, private::Private, second_factor::FirstFactor, user_type::UserType},
 };
 
 const PREFIX: &str = "mf1.";
@@ -19,12 +19,15 @@ const PREFIX: &str = "mf1.";
 const LONGEST: usize = 256;
 const REMEMBER: u8 = 1;
 const ENROLS: u8 = 2;
+const MAILED: u8 = 4;
 
 /// What the first half found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstHalf {
-    /// Whose password it was.
+    /// Whose it was.
     pub account_id: AccountId,
+    /// What it was.
+    pub first: FirstFactor,
     /// The account's epoch then.
     pub epoch: u64,
     /// Whether the session is to be a long one.
@@ -65,6 +68,11 @@ impl FirstHalf {
         let (flags, id) = rest.split_first()?;
         let read = Self {
             account_id: std::str::from_utf8(id).ok()?.parse().ok()?,
+            first: if flags & MAILED == 0 {
+                FirstFactor::Password
+            } else {
+                FirstFactor::Mail
+            },
             epoch: u64::from_be_bytes(*epoch),
             remember: flags & REMEMBER != 0,
             enrols: flags & ENROLS != 0,
@@ -74,7 +82,10 @@ impl FirstHalf {
     }
 
     fn facts(&self) -> Vec<u8> {
-        let flags = if self.remember { REMEMBER } else { 0 } | if self.enrols { ENROLS } else { 0 };
+        let is_mailed = self.first == FirstFactor::Mail;
+        let flags = [(self.remember, REMEMBER), (self.enrols, ENROLS), (is_mailed, MAILED)];
+        let flags = flags.into_iter().filter(|(is_so, _)| *is_so);
+        let flags = flags.fold(0, |flags, (_, flag)| flags | flag);
         [
             &self.expires_at.as_millis().to_be_bytes()[..],
             &self.epoch.to_be_bytes(),
@@ -113,6 +124,7 @@ mod tests {
         let end = Timestamp::from_millis(vector["expires_at"].as_i64().expect("a number"));
         let half = FirstHalf {
             account_id: frozen.account_id(),
+            first: FirstFactor::Password,
             epoch: vector["epoch"].as_u64().expect("a number"),
             remember: true,
             enrols: false,
@@ -122,7 +134,14 @@ mod tests {
         assert_eq!(token.expose(), vector["text"]);
         let read = |user_type: &UserType, text: &str, now| FirstHalf::read(user_type, text, &keyring, now);
         let before = Timestamp::from_millis(end.as_millis() - 1);
-        assert_eq!(read(&user_type, token.expose(), before), Some(half));
+        assert_eq!(read(&user_type, token.expose(), before), Some(half.clone()));
+        let mailed = FirstHalf {
+            first: FirstFactor::Mail,
+            ..half
+        };
+        let by_mail = mailed.sign(&user_type, &keyring).expect("a key");
+        assert_eq!(by_mail.expose(), vector["mailed_text"]);
+        assert_eq!(read(&user_type, by_mail.expose(), before), Some(mailed));
         assert_eq!(read(&user_type, token.expose(), end), None, "over");
         assert_eq!(read(&"User2".parse().expect("valid"), token.expose(), before), None);
         for at in 0..token.expose().len() {

@@ -91,6 +91,10 @@ pub enum AuditEvent {
     LinkRefused,
     /// Somebody asked for a link that sets a new password, and there is an account to mail it to.
     PasswordResetRequested,
+    /// Somebody asked to sign in by mail, and there is an account to mail to.
+    EmailSignInRequested,
+    /// The link of a sign-in by mail was used, and its code shown.
+    EmailSignInCodeShown,
     /// Somebody asked for the confirmation again, and there is a registration to mail it to.
     ConfirmationRequested,
     /// A provider took a message.

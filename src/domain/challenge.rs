@@ -21,6 +21,8 @@ pub enum Purpose {
     VerifyPhone,
     /// Sets the first password of an account that an administrator made.
     AcceptInvitation,
+    /// Signs in in place of the password.
+    EmailSignIn,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::ResetPassword => "reset_password",
             Self::VerifyPhone => "verify_phone",
             Self::AcceptInvitation => "accept_invitation",
+            Self::EmailSignIn => "email_sign_in",
         }
     }
 
@@ -44,12 +47,13 @@ impl Purpose {
             Self::ResetPassword => Duration::from_mins(30),
             Self::VerifyPhone => Duration::from_mins(5),
             Self::AcceptInvitation => Duration::from_hours(72),
+            Self::EmailSignIn => Duration::from_mins(10),
         }
     }
 }
 
 /// Tries that one challenge allows.
-const TRIES: u32 = 5;
+pub const TRIES: u32 = 5;
 /// Tries that all challenges of one purpose allow an account within an hour.
 const HOURLY_TRIES: u32 = 10;
 
@@ -60,6 +64,9 @@ pub struct Challenge {
     pub id: ChallengeId,
     /// Of the code or token; absent until the message that carries it is being made.
     pub digest: Option<TokenDigest>,
+    /// Of the link's token, where code and link lead to the same.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link: Option<TokenDigest>,
     /// When it was asked for.
     pub made_at: Timestamp,
     /// Useless from then on.
@@ -88,6 +95,7 @@ impl Challenge {
         Self {
             id,
             digest: None,
+            link: None,
             made_at: now,
             expires_at: now.plus(purpose.lifetime()),
             sends: sends.saturating_add(1),
@@ -119,7 +127,7 @@ impl Challenge {
     /// Makes the code or link worth nothing. What spaces messages out and counts tries stays: neither success nor another
     /// number begins anew.
     pub fn void(&mut self) {
-        self.digest = None;
+        (self.digest, self.link) = (None, None);
     }
 
     /// Charges a try, to be stored before the code is compared. Answers the digest to compare with; nothing when there

@@ -170,6 +170,31 @@ impl KeyJobId {
     }
 }
 
+impl MessageId {
+    /// The sixteen bytes that its text stands for.
+    #[must_use]
+    pub fn uuid(&self) -> [u8; 16] {
+        let text = self.0.strip_prefix(Self::PREFIX).unwrap_or_default();
+        let bytes = BASE32_DNSSEC.decode(text.as_bytes()).unwrap_or_default();
+        bytes.try_into().unwrap_or_default()
+    }
+
+    /// Of these sixteen bytes.
+    #[must_use]
+    pub fn of_uuid(bytes: [u8; 16]) -> Self {
+        Self(format!("{}{}", Self::PREFIX, BASE32_DNSSEC.encode(&bytes)))
+    }
+}
+
+impl ChallengeId {
+    /// Of the challenge that `request` asks for: made twice, it is the same one.
+    #[must_use]
+    pub fn of_message(request: &MessageId) -> Self {
+        let uuid = request.0.strip_prefix(MessageId::PREFIX).unwrap_or_default();
+        Self(format!("{}{uuid}", Self::PREFIX))
+    }
+}
+
 impl AuditId {
     /// Of the entry that tells of `message`'s making: found again by the message alone.
     #[must_use]
@@ -217,6 +242,8 @@ mod tests {
         assert_eq!("imported".parse::<AccountId>().expect("an id").made_at(), None);
         let message = MessageId::make(at, &Fixed(9));
         assert_eq!(AuditId::of_message(&message).made_at(), Some(at));
+        assert_eq!(ChallengeId::of_message(&message).made_at(), Some(at));
+        assert_eq!(MessageId::of_uuid(message.uuid()), message);
     }
 
     #[test]

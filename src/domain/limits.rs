@@ -103,6 +103,14 @@ limits! {
     ResetLinks "LIMIT_RESET_LINKS" 3 HOUR,
     /// Reset links to one mailbox that one address of a client asks for.
     ResetLinksOfClient "LIMIT_RESET_LINKS_OF_CLIENT" 3 HOUR,
+    /// Sign-ins by mail asked for by one address of a client.
+    EmailSignIn "LIMIT_EMAIL_SIGN_IN" 5 MINUTE,
+    /// Sign-ins by mail to one mailbox, whoever asks. Past it, who asks is answered as ever.
+    SignInMails "LIMIT_SIGN_IN_MAILS" 5 HOUR,
+    /// Sign-ins by mail to one mailbox that one address of a client asks for.
+    SignInMailsOfClient "LIMIT_SIGN_IN_MAILS_OF_CLIENT" 5 HOUR,
+    /// Mailed codes tried, and their links opened, by one address of a client.
+    VerifyEmailSignIn "LIMIT_VERIFY_EMAIL_SIGN_IN" 10 MINUTE,
     /// Reset forms opened by one address of a client.
     ResetPasswordForm "LIMIT_RESET_PASSWORD_FORM" 10 MINUTE,
     /// Passwords reset by one address of a client.

@@ -49,6 +49,10 @@ pub enum MessageKind {
     AccountUnlocked,
     /// To an account: an administrator took its second factor off.
     FactorsReset,
+    /// Somebody asked, for any address, to sign in by mail.
+    EmailSignInAsked,
+    /// To an account: the code, or the link, that signs in.
+    EmailSignIn,
 }
 
 impl MessageKind {
@@ -73,6 +77,7 @@ impl MessageKind {
             | Self::FactorsReset => Duration::from_hours(24),
             Self::Invitation => Duration::from_hours(72),
             Self::ForgottenPassword | Self::ResetPassword => Duration::from_mins(30),
+            Self::EmailSignInAsked | Self::EmailSignIn => Duration::from_mins(10),
             Self::PhoneCode => Duration::from_mins(5),
             // Until it is done.
             Self::Erase => Duration::from_hours(24 * 365 * 100),
@@ -102,6 +107,8 @@ impl MessageKind {
             | Self::ForgottenPassword
             | Self::ResetPassword
             | Self::Invitation
+            | Self::EmailSignInAsked
+            | Self::EmailSignIn
             | Self::PhoneCode => false,
         }
     }
@@ -130,6 +137,8 @@ impl MessageKind {
             Self::AccountLocked => "account_locked",
             Self::AccountUnlocked => "account_unlocked",
             Self::FactorsReset => "factors_reset",
+            Self::EmailSignInAsked => "email_sign_in_asked",
+            Self::EmailSignIn => "email_sign_in",
         }
     }
 }

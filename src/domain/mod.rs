@@ -18,6 +18,7 @@ mod common_passwords;
 pub mod country;
 pub mod device;
 pub mod email;
+pub mod email_sign_in;
 pub mod entropy;
 pub mod ids;
 pub mod import;

@@ -12,6 +12,7 @@ use crate::domain::{
     code::OtpCode,
     entropy::{Entropy, make_bytes},
     private::{Private, Refusal},
+    session::AuthenticationMethod,
 };
 
 /// How long a code of an authenticator app stands (RFC 6238 section 5.2), in seconds.
@@ -31,6 +32,35 @@ pub enum SecondFactorPolicy {
     Optional,
     /// Who has none enrols at the next sign-in, and nobody goes without.
     Required,
+}
+
+/// What the first half of a sign-in was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstFactor {
+    /// The password.
+    Password,
+    /// A code or a link by mail.
+    Mail,
+}
+
+impl FirstFactor {
+    /// As tokens say it. RFC 8176 registers nothing for mail: what is mailed is a password for one time (`otp`), and one factor.
+    #[must_use]
+    pub const fn method(self) -> AuthenticationMethod {
+        match self {
+            Self::Password => AuthenticationMethod::Password,
+            Self::Mail => AuthenticationMethod::Otp,
+        }
+    }
+
+    /// With a code of the second factor after it.
+    #[must_use]
+    pub fn with_second(self) -> Vec<AuthenticationMethod> {
+        let second = [AuthenticationMethod::Otp, AuthenticationMethod::Mfa];
+        let first = self.method();
+        let other = (first != AuthenticationMethod::Otp).then_some(first);
+        other.into_iter().chain(second).collect()
+    }
 }
 
 impl SecondFactorPolicy {
@@ -207,6 +237,17 @@ mod tests {
         fn fill(&self, out: &mut [u8]) {
             out.fill(self.0);
         }
+    }
+
+    #[test]
+    fn a_token_names_each_way_once_and_two_factors_where_there_were_two() {
+        let named =
+            |methods: Vec<AuthenticationMethod>| methods.into_iter().map(AuthenticationMethod::as_str).collect();
+        let (password, mail): (Vec<_>, Vec<_>) = (
+            named(FirstFactor::Password.with_second()),
+            named(FirstFactor::Mail.with_second()),
+        );
+        assert_eq!((password, mail), (vec!["pwd", "otp", "mfa"], vec!["otp", "mfa"]));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::{
         admin_api::{AdminAccountApi, AdminAccountsApi, AdminActionsApi, AdminTrailApi},
         credentials_api::CredentialsApi,
         document::{finish, yaml::yaml},
+        email_sign_in_api::EmailSignInApi,
         export_api::ExportApi,
         forget_page_api::ForgetPageApi,
         hooks_api::HooksApi,
@@ -61,7 +62,8 @@ const DESCRIPTION: &str = "Accounts, sign-in and sessions for client apps. Every
 
 type Apis = (
     PerUserType<AccountsApi>,
-    PerUserType<SessionsApi>,
+    // Lists of APIs end at sixteen.
+    (PerUserType<SessionsApi>, PerUserType<EmailSignInApi>),
     PerUserType<SessionListApi>,
     PerUserType<CredentialsApi>,
     PerUserType<SecondFactorApi>,
@@ -83,7 +85,7 @@ type Service = OpenApiService<Apis, ()>;
 fn service() -> Service {
     let apis = (
         PerUserType(AccountsApi),
-        PerUserType(SessionsApi),
+        (PerUserType(SessionsApi), PerUserType(EmailSignInApi)),
         PerUserType(SessionListApi),
         PerUserType(CredentialsApi),
         PerUserType(SecondFactorApi),

@@ -76,7 +76,7 @@ error_codes! {
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "Credentials not valid",
         "The name or the password is not right.", "Try again, or ask for a new password.";
     MfaTokenInvalid = "mfa_token_invalid", UNAUTHORIZED, "First half not valid",
-        "The token of the sign-in's first half is not valid any more.", "Sign in with the password again.";
+        "The token of the sign-in's first half is not valid any more.", "Begin the sign-in anew.";
     InvalidRefreshToken = "invalid_refresh_token", UNAUTHORIZED, "Refresh token not valid",
         "The refresh token is not valid any more.", "Sign in again.";
     RefreshTokenReused = "refresh_token_reused", UNAUTHORIZED, "Refresh token used twice",
@@ -86,10 +86,10 @@ error_codes! {
     EmailNotVerified = "email_not_verified", FORBIDDEN, "Address not confirmed",
         "The address is not confirmed yet.", "Use the link in the mail, or ask for a new one.";
     MfaRequired = "mfa_required", FORBIDDEN, "Second factor due",
-        "The password is right, and a second factor is due.",
+        "The first half of the sign-in is right, and a second factor is due.",
         "Send `mfa_token` with a code to `/mfa/verify`; `mfa_methods` names what may be sent.";
     MfaEnrolmentRequired = "mfa_enrolment_required", FORBIDDEN, "Second factor to be set up",
-        "The password is right, and the account needs a second factor that it does not have yet.",
+        "The first half of the sign-in is right, and the account needs a second factor that it does not have yet.",
         "Set one up with `mfa_token` at `/mfa/totp` and `/mfa/totp/confirm`.";
     NotOwnAccount = "not_own_account", FORBIDDEN, "Not your account",
         "The request names an account that is not yours.", "Leave `id`, `email` and `phone` out.";

@@ -19,6 +19,7 @@ pub mod device;
 pub mod docs;
 pub mod document;
 pub mod dto;
+pub mod email_sign_in_api;
 pub mod error_code;
 pub mod export_api;
 pub mod fields;

@@ -63,7 +63,7 @@ struct ProblemBody {
     request_id: Option<String>,
     /// What is wrong with which member.
     errors: Option<Vec<FieldProblem>>,
-    /// For the second half of the sign-in, which is due; on `/login` only.
+    /// For the second half of the sign-in, which is due; on `/login` and `/login/email/verify` only.
     mfa_token: Option<String>,
     /// What may be shown as a second factor: `totp`, `recovery_code`.
     mfa_methods: Option<Vec<String>>,

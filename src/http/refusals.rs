@@ -2,6 +2,7 @@
 //! variant does not compile until someone decides.
 
 mod admin;
+mod email_sign_in;
 mod second_factor;
 
 use std::time::Duration;

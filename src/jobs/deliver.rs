@@ -19,7 +19,7 @@ use crate::{
     jobs::{
         account_links, already_registered,
         collector::Collector,
-        confirm_address, erase,
+        confirm_address, email_sign_in, erase,
         health::ProviderHealth,
         mailer::{Delivery, Mail, Mailer},
         notices,
@@ -137,6 +137,7 @@ impl Deliverer {
                 MessageKind::ResetPassword => account_links::reset_password(self, &key, id).await,
                 MessageKind::Invitation => account_links::invitation(self, &key, id).await,
                 MessageKind::ChangeAddress => account_links::change_address(self, &key, id).await,
+                MessageKind::EmailSignIn => email_sign_in::run(self, &key, id).await,
                 MessageKind::PhoneCode => phone_code::run(self, &key, id).await,
                 MessageKind::Erase => erase::run(self, &key).await,
                 kind => {

@@ -14,6 +14,7 @@ pub mod audit;
 pub mod collector;
 pub mod confirm_address;
 pub mod deliver;
+pub mod email_sign_in;
 pub mod erase;
 pub mod files;
 pub mod hand_over;

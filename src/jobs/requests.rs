@@ -1,5 +1,7 @@
 //! What was asked about any address: found out here, where nobody waits for the answer, whether there is somebody to
 //! write to.
+//!
+//! A request to sign in by mail stays until its end, whoever it was about: the tries of its code are counted there.
 
 use crate::{
     crypto::{
@@ -15,9 +17,9 @@ use crate::{
         message::MessageKind,
     },
     jobs::deliver::Deliverer,
-    service::{Failure, accounts::find_verified, email_filter, vault::request_keys},
+    service::{Failure, accounts::find_verified, email_filter, email_sign_in::may_sign_in, vault::request_keys},
     storage::{
-        Change, Ref,
+        Change, Changed, Ref,
         accounts::AccountRecord,
         change,
         outbox::{MessageRef, OutboxEntry},
@@ -36,13 +38,14 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
         .outbox
         .take(&request.id, now)
     {
-        Some(entry) => Change::Store(Some((entry.kind, request.address.clone(), request.is_dropped))),
+        Some(entry) => Change::Store(Some((entry, request.address.clone(), request.is_dropped))),
         None => Change::Leave(None),
     })
     .await?;
-    let Some(Some((kind, address, is_dropped))) = taken.into_value() else {
+    let Some(Some((asked, address, is_dropped))) = taken.into_value() else {
         return Ok(());
     };
+    let kind = asked.kind;
 
     let keyring = core.keyring.current();
     let email = request_keys(&keyring, key)?.open(&address)?;
@@ -55,13 +58,14 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
             let purpose = Purpose::ResetPassword;
             challenge(deliverer, key, &candidates, now, purpose, MessageKind::ResetPassword).await?
         }
+        MessageKind::EmailSignInAsked => email_sign_in(deliverer, key, &candidates, &asked).await?,
         _ => None,
     };
     if let Some(account_id) = concerned {
-        let event = if kind == MessageKind::ResendConfirmation {
-            AuditEvent::ConfirmationRequested
-        } else {
-            AuditEvent::PasswordResetRequested
+        let event = match kind {
+            MessageKind::ResendConfirmation => AuditEvent::ConfirmationRequested,
+            MessageKind::EmailSignInAsked => AuditEvent::EmailSignInRequested,
+            _ => AuditEvent::PasswordResetRequested,
         };
         core.note(&key.user_type, &account_id, event, Outcome::Success).await;
         core.hand_over.offer(MessageRef {
@@ -70,8 +74,53 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<MessageId>) -> Result<(), Fail
             user_type: key.user_type.clone(),
         });
     }
-    core.stores.requests.delete(key).await?;
+    if kind == MessageKind::EmailSignInAsked {
+        let done = |request: &mut RequestRecord| {
+            request.outbox.complete(&key.id);
+            Change::Store(())
+        };
+        change(&*core.stores.requests, key, done).await?;
+    } else {
+        core.stores.requests.delete(key).await?;
+    }
     Ok(())
+}
+
+/// The account that may be signed in to gets a challenge in place of the one before, and the mail, in one write. Both end when
+/// the request does. A request that is looked at late takes the place of none that came after it.
+async fn email_sign_in(
+    deliverer: &Deliverer,
+    key: &Ref<MessageId>,
+    candidates: &[Candidate],
+    asked: &OutboxEntry,
+) -> Result<Option<AccountId>, Failure> {
+    let core = &deliverer.core;
+    let Some(found) = core.stores.accounts.find_by_email(&key.user_type, candidates).await? else {
+        return Ok(None);
+    };
+    let account = Ref::new(&key.user_type, found.id);
+    let may = |(_, security): &(AccountRecord, Security)| may_sign_in(security);
+    if !core.settings(&key.user_type).email_sign_in.is_on()
+        || !find_verified(core, &account).await?.as_ref().is_some_and(may)
+    {
+        return Ok(None);
+    }
+    let id = ChallengeId::of_message(&key.id);
+    let purpose = Purpose::EmailSignIn;
+    let stored = change(&*core.stores.accounts, &account, |account: &mut AccountRecord| {
+        let waiting = account.challenges.get(&purpose);
+        let is_late = waiting.is_some_and(|waiting| waiting.id == id || waiting.made_at > asked.made_at);
+        if account.sealed.is_none() || is_late {
+            return Change::Leave(());
+        }
+        account.challenge(purpose, id.clone(), asked.made_at);
+        let mut mail = OutboxEntry::new(MessageKind::EmailSignIn, asked.made_at);
+        mail.due = core.clock.now();
+        account.outbox.replace(&key.id, mail);
+        Change::Store(())
+    })
+    .await?;
+    Ok(matches!(stored, Changed::Stored(())).then_some(account.id))
 }
 
 /// The newest registration that waits gets its mail again; the link mailed before stops working. So does an imported

@@ -75,6 +75,7 @@ pub async fn confirm_change(
             // A link to the address before sets no password any more.
             account.challenges.remove(&Purpose::ResetPassword);
             account.challenges.remove(&Purpose::AcceptInvitation);
+            account.challenges.remove(&Purpose::EmailSignIn);
             account.outbox.push(&message_id, notice.clone());
             account.version += 1;
             account.updated_at = now;

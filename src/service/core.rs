@@ -7,6 +7,7 @@ use crate::{
     domain::{
         attributes::AttributesSchema,
         clock::Clock,
+        email_sign_in::EmailSignIn,
         entropy::Entropy,
         limits::{Limit, Quota},
         password_rules::PasswordRules,
@@ -35,6 +36,8 @@ pub struct UserTypeSettings {
     pub sessions: SessionPolicy,
     /// Whether accounts need a second factor.
     pub second_factor: SecondFactorPolicy,
+    /// Whether one signs in by mail, too.
+    pub email_sign_in: EmailSignIn,
     /// Whether nobody is there to send texts.
     pub is_texting_off: bool,
     /// Texts a day for its accounts; none is no cap.

@@ -16,5 +16,6 @@ pub async fn forget_password(core: &Core, user_type: &UserType, email: &Email) -
     let route = "/forget_password of an address";
     let spent = spend(core, user_type, route, email.index_form(), quota).await?;
     let is_dropped = matches!(spent, Spent::Refused { .. });
-    ask(core, user_type, email, MessageKind::ForgottenPassword, is_dropped).await
+    ask(core, user_type, email, MessageKind::ForgottenPassword, is_dropped).await?;
+    Ok(())
 }

@@ -23,6 +23,7 @@ pub mod core;
 pub mod dead_letters;
 pub mod devices;
 pub mod email_filter;
+pub mod email_sign_in;
 pub mod end_sessions;
 pub mod erase_account;
 pub mod export_account;

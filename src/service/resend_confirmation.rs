@@ -7,5 +7,6 @@ use crate::{
 
 /// Stores the request. The worker finds out whether there is a registration to write to.
 pub async fn resend_confirmation(core: &Core, user_type: &UserType, email: &Email) -> Result<(), Failure> {
-    ask(core, user_type, email, MessageKind::ResendConfirmation, false).await
+    ask(core, user_type, email, MessageKind::ResendConfirmation, false).await?;
+    Ok(())
 }

@@ -133,6 +133,7 @@ async fn follow(
             }
             account.challenges.remove(&Purpose::ResetPassword);
             account.challenges.remove(&Purpose::AcceptInvitation);
+            account.challenges.remove(&Purpose::EmailSignIn);
             // Whoever was signed in may have asked for another address: with the session goes what they asked for.
             account.challenges.remove(&Purpose::ChangeAddress);
             if let Some(sealed) = &mut account.sealed {

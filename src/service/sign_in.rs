@@ -22,6 +22,7 @@ use crate::{
         ids::AccountId,
         password::Password,
         private::Private,
+        second_factor::FirstFactor,
         session::AuthenticationMethod,
         user_type::UserType,
         username::Username,
@@ -119,7 +120,7 @@ pub async fn sign_in(core: &Core, user_type: &UserType, attempt: SignIn) -> Resu
             if is_outdated {
                 rehash(core, &key, &security, password).await?;
             }
-            if let Some(due) = due(core, &key, &security, attempt.remember)? {
+            if let Some(due) = due(core, &key, &security, FirstFactor::Password, attempt.remember)? {
                 let event = AuditEvent::SecondFactorAsked;
                 core.note(user_type, &key.id, event, Outcome::Success).await;
                 return Err(SignInError::SecondFactorDue(due));

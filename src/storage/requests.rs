@@ -31,11 +31,28 @@ pub struct RequestRecord {
     /// Past what a mailbox gets: nobody is written to. Stored all the same, so that who asks can't tell.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_dropped: bool,
+    /// Tries left of the code that may have been mailed. Of such a request alone, which stays until its end: counted where
+    /// there is nobody to sign in, too, since a write that only an account's code costs would tell of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<u32>,
     /// Removed from then on, done or not.
     pub expires_at: Timestamp,
     /// Its one message.
     #[serde(flatten)]
     pub outbox: Outbox,
+}
+
+impl RequestRecord {
+    /// Charges a try, to be stored before anything is compared; `false` where there is none left, or no time.
+    pub fn charge(&mut self, now: Timestamp) -> bool {
+        match self.tries.as_mut().filter(|tries| **tries > 0 && now < self.expires_at) {
+            Some(tries) => {
+                *tries -= 1;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 impl Record for RequestRecord {

@@ -35,6 +35,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// A service that counts, behind a proxy that says who is calling.
 pub(crate) async fn counting(stores: &StoreSet) -> TestApp {
     let setup = Setup::new(stores).set("RATE_LIMITS", "on");
+    // What a user type may be without is there.
+    let setup = setup.set("EMAIL_SIGN_IN", "code,link");
     setup.set("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8").spawn().await
 }
 

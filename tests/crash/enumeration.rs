@@ -4,8 +4,17 @@
 use std::time::Duration;
 
 use sealgate::{
-    domain::{email::Email, token::LinkToken, user_type::UserType},
-    service::{forget_password::forget_password, resend_confirmation::resend_confirmation, reset_password::check_link},
+    crypto::email_sign_in::Shown,
+    domain::{device::Device, email::Email, email_sign_in::SignInCode, token::LinkToken, user_type::UserType},
+    service::{
+        email_sign_in::{
+            ask::ask_email_sign_in,
+            verify::{EmailSignInAttempt, verify_email_sign_in},
+        },
+        forget_password::forget_password,
+        resend_confirmation::resend_confirmation,
+        reset_password::check_link,
+    },
 };
 
 use crate::{process::Process, world::World};
@@ -111,6 +120,37 @@ async fn forgetting_and_asking_again_cost_the_same_for_every_address() {
         [resend(MEMBER).await, resend(WAITING).await, resend(NOBODY).await],
     ] {
         assert_eq!((works[0].hashes, works[0].jobs), (0, 1), "{:?}", works[0]);
+        assert_eq!(works[0], works[1]);
+        assert_eq!(works[0], works[2]);
+    }
+    service.world.close().await;
+}
+
+#[tokio::test]
+async fn signing_in_by_mail_costs_the_same_for_every_address_and_so_does_a_wrong_code() {
+    let service = Service::new().await;
+    let ask = async |address: &'static str| {
+        let asked = async move |asked: &Process| ask_email_sign_in(&asked.core, &user_type(), &email(address)).await;
+        service.work(asked).await
+    };
+    let guess = async |address: &'static str| {
+        let challenge = ask_email_sign_in(&service.asked.core, &user_type(), &email(address)).await;
+        let attempt = EmailSignInAttempt {
+            challenge: challenge.expect("asked"),
+            shown: SignInCode::parse("00000000").map(Shown::Code),
+            remember: false,
+            device: Device::default(),
+        };
+        let guess =
+            async move |asked: &Process| verify_email_sign_in(&asked.core, &user_type(), attempt).await.is_err();
+        service.work(guess).await
+    };
+    for (works, jobs) in [
+        ([ask(MEMBER).await, ask(WAITING).await, ask(NOBODY).await], 1),
+        ([guess(MEMBER).await, guess(WAITING).await, guess(NOBODY).await], 0),
+    ] {
+        assert_eq!((works[0].hashes, works[0].jobs), (0, jobs), "{:?}", works[0]);
+        assert!(!works[0].writes.is_empty());
         assert_eq!(works[0], works[1]);
         assert_eq!(works[0], works[2]);
     }

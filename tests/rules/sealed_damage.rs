@@ -8,7 +8,7 @@ use sealgate::crypto::{
     data_key::{DataKeys, Dek},
     field::{
         Attributes, Country, EmailAddress, Field, FirstName, LastName, OutboxAddress, OutboxLink, PendingEmail,
-        PhoneNumber, RequestAddress, SessionAgent, SessionNetwork, Totp, UsernameField,
+        PhoneNumber, RequestAddress, SessionAgent, SessionNetwork, SignInChallenge, Totp, UsernameField,
     },
     sealed::{CannotOpen, Sealed},
 };
@@ -37,10 +37,11 @@ const fn kind<F: Field>(sample: &'static [u8]) -> Kind {
 }
 
 /// Values that would be good in another field too, wherever there are such: nothing but the sealing tells them apart.
-static KINDS: [Kind; 14] = [
+static KINDS: [Kind; 15] = [
     kind::<EmailAddress>(b"ada@example.com"),
     kind::<PendingEmail>(b"ada@example.com"),
     kind::<RequestAddress>(b"ada@example.com"),
+    kind::<SignInChallenge>(b"ada@example.com"),
     kind::<OutboxAddress>(b"ada@example.com"),
     kind::<UsernameField>(b"ada.lovelace"),
     kind::<FirstName>(b"ada.lovelace"),

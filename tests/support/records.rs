@@ -347,6 +347,7 @@ fn challenge(n: usize, digest: Option<TokenDigest>) -> Challenge {
         sends: 1,
         id: id("chl_", n),
         digest,
+        link: digest,
         expires_at: NOW,
         tries: u32::MAX,
         hour: i64::MAX,
@@ -396,6 +397,7 @@ pub(crate) fn request(n: usize, due: Timestamp, expires_at: Timestamp) -> Reques
         rev: 0,
         address: sealed(n),
         is_dropped: false,
+        tries: None,
         expires_at,
         outbox: outbox_due(n, due),
     }

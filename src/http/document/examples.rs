@@ -76,7 +76,7 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
             "The same for every address, known or not.",
             message("If a registration waits for this address, a new mail is on its way."),
         ),
-        "login" | "refresh_token" | "mfa_verify" => ("A pair of tokens.", tokens()),
+        "login" | "refresh_token" | "mfa_verify" | "email_sign_in_verify" => ("A pair of tokens.", tokens()),
         "verify_token" => (
             "The token is good; what it says.",
             json!({

@@ -1,10 +1,15 @@
-//! Examples of the second factor's operations, as [`super::examples`] has them of all others.
+//! Examples of the second factor's operations, and of a sign-in by mail, as [`super::examples`] has them of all others.
 
 use serde_json::{Value, json};
 
-use crate::http::document::examples::{Sent, tokens};
+use crate::http::{
+    document::examples::{LINK_TOKEN, PAGE, Sent, tokens},
+    email_sign_in_api::{ASKED, SHOWN},
+};
 
 const MFA_TOKEN: &str = "mf1.bm90IGEgdG9rZW4gb2YgYW55Ym9keQ";
+/// What the client holds that asked for a mail to sign in with.
+pub const EMAIL_CHALLENGE: &str = "ec1.bm90IGEgY2hhbGxlbmdlIG9mIGFueWJvZHk";
 const RECOVERY_CODE: &str = "u6t2-pj5h-u6t2-pj5h";
 
 /// Other bodies than the type's own example.
@@ -22,6 +27,11 @@ pub fn others(operation: &str) -> Vec<Sent> {
             "waiting",
             "For a sign-in that waits",
             json!({ "mfa_token": MFA_TOKEN, "code": "042042" }),
+        ),
+        "email_sign_in_verify" => sent(
+            "link",
+            "By an app that takes its own links",
+            json!({ "challenge": EMAIL_CHALLENGE, "token": LINK_TOKEN, "remember_me": false }),
         ),
         "reauthenticate" => sent(
             "second_factor",
@@ -64,6 +74,19 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
         "mfa_disable_totp" => (
             "It is off.",
             json!({ "message": "From now on signing in takes your password alone." }),
+        ),
+        "email_sign_in" => (
+            "The same for every address, known or not; the challenge is another each time.",
+            json!({
+                "message": ASKED,
+                "challenge": EMAIL_CHALLENGE,
+                "expires_in": 600,
+            }),
+        ),
+        "email_sign_in_page" => ("The page with the button.", PAGE.into()),
+        "email_sign_in_link" => (
+            "The code (a program), or a page that shows it (a person).",
+            json!({ "message": SHOWN, "code": "04204204", "expires_in": 540 }),
         ),
         _ => return None,
     })

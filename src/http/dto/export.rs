@@ -79,7 +79,7 @@ struct DeviceExport {
 /// A proof that is waited for.
 #[derive(Object)]
 struct ChallengeExport {
-    /// `change_address`, `reset_password`, `verify_phone`, `confirm_address` or `accept_invitation`.
+    /// `change_address`, `reset_password`, `verify_phone`, `confirm_address`, `accept_invitation` or `email_sign_in`.
     purpose: String,
     /// When it was asked for.
     made_at: String,

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod admin_keys;
+pub mod email_sign_in;
 pub mod export;
 pub mod phone;
 pub mod profile;

@@ -51,6 +51,7 @@ pub fn is_link_route(path: &str) -> bool {
         "/forget_password",
         "/forget_password_form",
         "/end-session",
+        "/login/email/link",
     ]
     .iter()
     .any(|route| path.ends_with(route))

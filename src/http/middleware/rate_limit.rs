@@ -53,6 +53,8 @@ pub fn counted(path: &str) -> Counted {
     match path {
         "/create" => Counted::Client(Limit::Create),
         "/login" => Counted::Client(Limit::Login),
+        "/login/email" => Counted::Client(Limit::EmailSignIn),
+        "/login/email/verify" | "/login/email/link" => Counted::Client(Limit::VerifyEmailSignIn),
         "/verify" => Counted::Client(Limit::Verify),
         "/otp_phone" => Counted::Client(Limit::OtpPhone),
         "/verify_otp_phone" => Counted::Client(Limit::VerifyOtpPhone),

@@ -76,6 +76,7 @@ fn withdraw_links(account: &mut AccountRecord) {
         Purpose::ResetPassword,
         Purpose::ChangeAddress,
         Purpose::AcceptInvitation,
+        Purpose::EmailSignIn,
     ] {
         account.challenges.remove(&purpose);
     }

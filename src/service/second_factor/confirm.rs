@@ -16,7 +16,6 @@ use crate::{
         message::MessageKind,
         private::Private,
         second_factor::{RECOVERY_CODES, RecoveryCode},
-        session::AuthenticationMethod,
         token::TokenDigest,
     },
     service::{
@@ -26,7 +25,7 @@ use crate::{
         second_factor::{
             NewFactors,
             enrol::{EnrolError, Enroller},
-            prove::{METHODS, ProveError, charge},
+            prove::{ProveError, charge},
             replace_factors,
         },
         sessions::{Beginning, Started, start},
@@ -179,7 +178,7 @@ async fn begin(
     let beginning = Beginning {
         account: key,
         security: &security,
-        methods: [&[AuthenticationMethod::Password][..], &METHODS].concat(),
+        methods: half.first.with_second(),
         device,
         remember: half.remember,
     };

@@ -1,11 +1,11 @@
-//! Whether a sign-in with the right password goes on to a second half.
+//! Whether a sign-in with the right password, or the right mail, goes on to a second half.
 
 use crate::{
     crypto::{record_mac::Security, second_factor_token::FirstHalf},
     domain::{
         ids::AccountId,
         private::Private,
-        second_factor::{SIGN_IN, SecondFactor, SecondFactorPolicy},
+        second_factor::{FirstFactor, SIGN_IN, SecondFactor, SecondFactorPolicy},
         user_type::UserType,
     },
     service::{core::Core, failure::Failure},
@@ -29,11 +29,12 @@ pub enum Due {
     },
 }
 
-/// What is due of an account whose password was right.
+/// What is due of an account whose first factor was right.
 pub(in crate::service) fn due(
     core: &Core,
     key: &Ref<AccountId>,
     security: &Security,
+    first: FirstFactor,
     remember: bool,
 ) -> Result<Option<Due>, Failure> {
     let factors = factors(security);
@@ -43,6 +44,7 @@ pub(in crate::service) fn due(
     }
     let half = FirstHalf {
         account_id: key.id.clone(),
+        first,
         epoch: security.epoch,
         remember,
         enrols,

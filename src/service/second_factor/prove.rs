@@ -14,7 +14,6 @@ use crate::{
         ids::AccountId,
         message::MessageKind,
         second_factor::Proof,
-        session::AuthenticationMethod,
         token::TokenDigest,
     },
     service::{
@@ -44,10 +43,6 @@ pub enum ProveError {
     #[error(transparent)]
     Failure(#[from] Failure),
 }
-
-/// How somebody proved it: for the session, beside the password.
-pub(in crate::service) const METHODS: [AuthenticationMethod; 2] =
-    [AuthenticationMethod::Otp, AuthenticationMethod::Mfa];
 
 /// Charges a try, compares, and uses up what was right. `epoch` is what the account must still be at. Answers what was
 /// verified of the account then.

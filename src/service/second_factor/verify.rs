@@ -7,7 +7,6 @@ use crate::{
         audit::{AuditEvent, Outcome},
         device::Device,
         second_factor::Proof,
-        session::AuthenticationMethod,
         user_type::UserType,
     },
     service::{
@@ -15,7 +14,7 @@ use crate::{
         failure::Failure,
         second_factor::{
             due::read_token,
-            prove::{METHODS, ProveError, prove},
+            prove::{ProveError, prove},
         },
         sessions::{Beginning, Started, start},
     },
@@ -68,7 +67,7 @@ pub async fn verify(
     let beginning = Beginning {
         account: &key,
         security: &security,
-        methods: [&[AuthenticationMethod::Password][..], &METHODS].concat(),
+        methods: half.first.with_second(),
         device,
         remember: half.remember,
     };

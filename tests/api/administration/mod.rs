@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// Somebody who administers, signed in.
-pub(super) struct Administrator {
-    pub(super) id: String,
-    pub(super) person: Person,
-    pub(super) pair: Pair,
+pub(crate) struct Administrator {
+    pub(crate) id: String,
+    pub(crate) person: Person,
+    pub(crate) pair: Pair,
 }
 
 /// One from the command line, the only place that the first can come from.
@@ -56,12 +56,12 @@ pub(super) async fn made(app: &TestApp, user_type: &str, reach: Reach) -> Admini
 }
 
 /// An administrator of that user type.
-pub(super) async fn administrator(app: &TestApp, user_type: &str) -> Administrator {
+pub(crate) async fn administrator(app: &TestApp, user_type: &str) -> Administrator {
     made(app, user_type, Reach::UserType).await
 }
 
 /// An account, signed in, and its id.
-pub(super) async fn member(app: &TestApp, user_type: &str) -> Administrator {
+pub(crate) async fn member(app: &TestApp, user_type: &str) -> Administrator {
     let (person, pair) = app.member(user_type).await;
     let id = app.profile(user_type, &pair.access).await.expect(200).member("id");
     Administrator { id, person, pair }
@@ -80,7 +80,7 @@ pub(super) async fn with_role(app: &TestApp, user_type: &str, by: &Administrator
     Administrator { pair, ..account }
 }
 
-pub(super) async fn send(app: &TestApp, method: &str, path: &str, by: &Administrator, body: Option<&Value>) -> Answer {
+pub(crate) async fn send(app: &TestApp, method: &str, path: &str, by: &Administrator, body: Option<&Value>) -> Answer {
     let call = app.call(method, path).bearer(&by.pair.access);
     match body {
         Some(body) => call.json(body).send().await,
@@ -89,6 +89,6 @@ pub(super) async fn send(app: &TestApp, method: &str, path: &str, by: &Administr
 }
 
 /// The path of what is done to one account.
-pub(super) fn of(user_type: &str, account: &Administrator, action: &str) -> String {
+pub(crate) fn of(user_type: &str, account: &Administrator, action: &str) -> String {
     format!("/{user_type}/admin/accounts/{}{action}", account.id)
 }

@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::{driver::Driver, person::Person, second_factor, story::JSON};
+use super::{driver::Driver, email_sign_in, person::Person, second_factor, story::JSON};
 
 /// All of it.
 pub(super) async fn live(driver: &mut Driver, user_type: &str, ada: &Person) {
     reset(driver, user_type, ada).await;
     credentials(driver, user_type, ada).await;
+    email_sign_in::live(driver, user_type, ada).await;
     second_factor::live(driver, user_type, ada).await;
     sessions(driver, user_type, ada).await;
 }

@@ -17,8 +17,11 @@ use crate::waiting::eventually;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Answers that are for their owner: everything else is searched.
-const FOR_THE_OWNER: [(&str, &str); 15] = [
+const FOR_THE_OWNER: [(&str, &str); 19] = [
     ("POST", "/login"),
+    ("POST", "/login/email"),
+    ("POST", "/login/email/verify"),
+    ("POST", "/login/email/link"),
     ("POST", "/refresh-token"),
     ("POST", "/reauthenticate"),
     ("POST", "/mfa/totp"),
@@ -31,6 +34,7 @@ const FOR_THE_OWNER: [(&str, &str); 15] = [
     ("GET", "/export"),
     // Pages whose form holds the link's token.
     ("GET", "/verify"),
+    ("GET", "/login/email/link"),
     ("GET", "/end-session"),
     ("GET", "/reset_password_form"),
     ("GET", "/verify-token"),

@@ -10,6 +10,7 @@
 mod administrators;
 mod credentials;
 mod driver;
+mod email_sign_in;
 mod installed;
 mod markers;
 mod person;
@@ -129,6 +130,7 @@ fn outbox_kinds() -> BTreeSet<String> {
         "new_device",
         "refresh_token_reused",
         "phone_code",
+        "email_sign_in",
         "invitation",
         "account_locked",
         "account_unlocked",
@@ -223,6 +225,7 @@ async fn fail(installed: &mut Installed<'_>, driver: &mut Driver, people: &[[Per
         .dead(&[
             "confirm_address",
             "change_address",
+            "email_sign_in",
             "new_device",
             "password_changed",
             "phone_code",
@@ -286,6 +289,7 @@ fn judge<'p>(installed: &Installed<'_>, driver: &Driver, people: impl Iterator<I
         assert!(found.contains(&address.what), "no mail was found to {}", address.what);
     }
     assert!(found.contains("code of a text"), "{found:?}");
+    assert!(found.contains("code of a mail"), "{found:?}");
 
     let everything: Vec<places::Place> = installed
         .everything()

@@ -73,7 +73,12 @@ pub(crate) async fn unheard(driver: &mut Driver, user_type: &str, ada: &Person, 
         .post(device, &format!("/{user_type}/forget_password"), &address)
         .await
         .expect(202);
-    7
+    let asked = driver
+        .post(device, &format!("/{user_type}/login/email"), &address)
+        .await
+        .expect(202);
+    driver.mark_token("challenge of a mail", &asked.member("challenge"));
+    8
 }
 
 /// Somebody who only has an account.

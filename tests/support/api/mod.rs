@@ -17,7 +17,7 @@ mod stores;
 mod transit;
 
 pub(crate) use answer::Answer;
-pub(crate) use app::{Pair, TestApp};
+pub(crate) use app::{Call, Pair, TestApp};
 pub(crate) use authenticator::{Authenticator, Protected, recovery_codes};
 pub(crate) use faulty::{Faulty, Tally, Timed, say, until};
 pub(crate) use forge::{Forger, encoded, part};
