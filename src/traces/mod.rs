@@ -105,7 +105,8 @@ pub fn answered(span: &Span, method: &'static str, route: Option<&str>, status: 
     }
     if let Some(route) = route {
         span.record("http.route", route);
-        span.record("otel.name", format!("{method} {route}"));
+        // A field of that meaning is only heard before the span has begun.
+        span.context().span().update_name(format!("{method} {route}"));
     }
     span.record("http.response.status_code", i64::from(status));
     if status >= 500 {
