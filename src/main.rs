@@ -208,14 +208,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             None => std::future::pending().await,
         }
     };
-    server
-        .run_until(async {
-            tokio::select! {
-                () = stopped => {}
-                () = hung_up => {}
-            }
-        })
-        .await
+    let ended = async {
+        tokio::select! {
+            () = stopped => {}
+            () = hung_up => {}
+        }
+    };
+    Box::pin(server.run_until(ended)).await
 }
 
 fn greet(base: &str, has_docs: bool, outbox: Option<&Path>, out: &mut dyn io::Write) -> io::Result<()> {
