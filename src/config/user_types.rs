@@ -16,9 +16,10 @@ use crate::{
 };
 
 /// Variables that may be set for one user type alone: `NAME_<Type>`.
-const OF_A_TYPE: [&str; 10] = [
+const OF_A_TYPE: [&str; 11] = [
     "PASSWORD_POLICY",
     "SECOND_FACTOR",
+    "EMAIL_SIGN_IN",
     "ACCESS_TOKEN_MINUTES",
     "SESSION_IDLE_DAYS",
     "SESSION_DAYS",
