@@ -318,6 +318,7 @@ fn user_types(
                 },
                 sessions: settings.sessions,
                 second_factor: settings.second_factor,
+                allows_text_factor: settings.allows_text_factor,
                 quotas: config.http.quotas,
                 daily_texts: settings.daily_texts,
                 is_texting_off: matches!(config.sms, SmsConfig::Off),

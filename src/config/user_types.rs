@@ -24,6 +24,8 @@ pub struct TypeSettings {
     pub password_policy: PasswordPolicy,
     /// Whether accounts need a second factor.
     pub second_factor: SecondFactorPolicy,
+    /// Whether codes by text may be one.
+    pub allows_text_factor: bool,
     /// Lifetimes.
     pub sessions: SessionPolicy,
     /// Texts a day for its accounts.
@@ -73,6 +75,8 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
         Some(None) => reader.report(&name, "is not a policy", "Write `optional` or `required`"),
         None => {}
     }
+    let (name, _) = of_type(reader, "SMS_SECOND_FACTOR", user_type);
+    settings.allows_text_factor = reader.switch(&name, false);
     let sessions = &mut settings.sessions;
     if let Some(minutes) = number(reader, "ACCESS_TOKEN_MINUTES", user_type, "minutes", 5..=30) {
         sessions.access_lifetime = Duration::from_mins(minutes);

@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 
 use crate::domain::{
     clock::Timestamp,
-    code::OtpCode,
+    code::{OtpCode, TotpSecret},
     entropy::{Entropy, make_bytes},
     private::{Private, Refusal},
+    session::AuthenticationMethod,
 };
 
 /// How long a code of an authenticator app stands (RFC 6238 section 5.2), in seconds.
@@ -66,6 +67,16 @@ impl SecondFactor {
             Self::Text => "sms",
         }
     }
+
+    /// How somebody who showed a password and this proved who they are.
+    #[must_use]
+    pub const fn methods(self) -> [AuthenticationMethod; 3] {
+        let this = match self {
+            Self::Totp | Self::RecoveryCode => AuthenticationMethod::Otp,
+            Self::Text => AuthenticationMethod::Text,
+        };
+        [AuthenticationMethod::Password, this, AuthenticationMethod::Mfa]
+    }
 }
 
 /// What somebody shows of a second factor.
@@ -75,6 +86,20 @@ pub enum Proof {
     Totp(OtpCode),
     /// A recovery code.
     Recovery(RecoveryCode),
+    /// Six digits of a text.
+    Text(OtpCode),
+}
+
+impl Proof {
+    /// Of which factor.
+    #[must_use]
+    pub const fn factor(&self) -> SecondFactor {
+        match self {
+            Self::Totp(_) => SecondFactor::Totp,
+            Self::Recovery(_) => SecondFactor::RecoveryCode,
+            Self::Text(_) => SecondFactor::Text,
+        }
+    }
 }
 
 /// Lets its owner in once without the authenticator app: 80 random bits, shown as four groups of four letters and digits.
@@ -131,6 +156,40 @@ impl RecoveryCode {
 impl fmt::Debug for RecoveryCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecoveryCode")
+    }
+}
+
+/// What digests of recovery codes are keyed with: 160 bits that nobody is shown, or those of the authenticator app.
+pub struct RecoveryKey(Zeroizing<[u8; 20]>);
+
+impl RecoveryKey {
+    /// A new one.
+    pub fn make(entropy: &dyn Entropy) -> Self {
+        Self(Zeroizing::new(make_bytes(entropy)))
+    }
+
+    /// What was sealed; `None` unless there are 20 bytes.
+    #[must_use]
+    pub fn from_sealed(bytes: &[u8]) -> Option<Self> {
+        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
+impl From<&TotpSecret> for RecoveryKey {
+    fn from(secret: &TotpSecret) -> Self {
+        Self(Zeroizing::new(*secret.expose()))
+    }
+}
+
+impl fmt::Debug for RecoveryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecoveryKey")
     }
 }
 

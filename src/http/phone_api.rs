@@ -36,6 +36,7 @@ enum CodeSentResponse {
 const SEND_CODE: Codes = codes([
     ErrorCode::PhoneMissing,
     ErrorCode::PhoneNotTextable,
+    ErrorCode::PhoneIsSecondFactor,
     ErrorCode::CodeSentRecently,
     ErrorCode::TextsPaused,
     ErrorCode::InsufficientUserAuthentication,

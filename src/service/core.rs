@@ -32,6 +32,8 @@ pub struct UserTypeSettings {
     pub sessions: SessionPolicy,
     /// Whether accounts need a second factor.
     pub second_factor: SecondFactorPolicy,
+    /// Whether codes by text may be turned on as one.
+    pub allows_text_factor: bool,
     /// Whether nobody is there to send texts.
     pub is_texting_off: bool,
     /// Texts a day for its accounts; none is no cap.

@@ -9,6 +9,7 @@ pub(super) async fn live(driver: &mut Driver, user_type: &str, ada: &Person) {
     reset(driver, user_type, ada).await;
     credentials(driver, user_type, ada).await;
     second_factor::live(driver, user_type, ada).await;
+    second_factor::text(driver, user_type, ada).await;
     sessions(driver, user_type, ada).await;
 }
 

@@ -17,12 +17,13 @@ use crate::waiting::eventually;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Answers that are for their owner: everything else is searched.
-const FOR_THE_OWNER: [(&str, &str); 15] = [
+const FOR_THE_OWNER: [(&str, &str); 16] = [
     ("POST", "/login"),
     ("POST", "/refresh-token"),
     ("POST", "/reauthenticate"),
     ("POST", "/mfa/totp"),
     ("POST", "/mfa/totp/confirm"),
+    ("POST", "/mfa/sms/confirm"),
     ("POST", "/mfa/verify"),
     ("POST", "/mfa/recovery-codes"),
     ("GET", "/"),

@@ -90,6 +90,7 @@ impl<'i> Installed<'i> {
             ("HTTP_ADDR", address.as_str()),
             ("LOG_LEVEL", "trace"),
             ("AUDIT_STDOUT", "on"),
+            ("SMS_SECOND_FACTOR", "on"),
             ("TRUSTED_PROXIES", "127.0.0.1"),
             ("ATTRIBUTES_SCHEMA", schema.to_str().expect("plain")),
             ("SECURITY_CONTACT", "mailto:security@example.com"),

@@ -103,6 +103,7 @@ fn outbox_kinds() -> BTreeSet<String> {
         "new_device",
         "refresh_token_reused",
         "phone_code",
+        "second_factor_code",
         "invitation",
         "account_locked",
         "account_unlocked",
