@@ -60,7 +60,7 @@ impl PhoneApi {
         let (core, caller) = (&signed_in.population.core, &signed_in.caller);
         let population = &signed_in.population;
         let (guarded, done) = idempotency
-            .begin(population, "/otp_phone", Some(&caller.account.id))
+            .begin(population, "/otp_phone", Some(caller.account.id.as_str()))
             .await?;
         let challenge = match done {
             Some(id) => id,
