@@ -1,10 +1,12 @@
 """What Schemathesis can't know: how to sign in here, and what holds for every answer.
 
-`scripts/fuzz` starts the service with rate limits off and an empty data folder, and names it in SEALGATE_URL.
+`scripts/fuzz` starts the service with rate limits off and an empty data folder, and names it in SEALGATE_URL, its program in
+SEALGATE_BINARY and the folder in SEALGATE_DATA.
 """
 
 import os
 import re
+import subprocess
 import threading
 import time
 import zlib
@@ -14,6 +16,9 @@ import schemathesis
 
 URL = os.environ["SEALGATE_URL"]
 PASSWORD = "SecureP@ssw0rd123!"
+# Administrators prove who they are again before their sign-in is too old for what can't be undone.
+FRESH_SECONDS = 240
+ONE_ACCOUNT = "/admin/accounts/{id}"
 
 
 def post(path, **arguments):
@@ -39,11 +44,14 @@ class Accounts:
     """One account per user type and purpose. Who is deleted, or signed out, is replaced."""
 
     def __init__(self):
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.made = 0
         self.addresses = {}
         self.tokens = {}
+        self.since = {}
         self.uses = {}
+        self.others = {}
+        self.asked = 0
 
     def join(self, user_type):
         self.made += 1
@@ -53,9 +61,37 @@ class Accounts:
         post(f"/{user_type}/verify", json={"token": mailed_token(address)})
         return address
 
+    def appoint(self, user_type, *reach):
+        """An administrator from the command line, as the first always is."""
+        self.made += 1
+        address = f"admin{self.made}@example.com"
+        command = [os.environ["SEALGATE_BINARY"], "admin", "create", user_type, address, *reach]
+        data = os.environ["SEALGATE_DATA"]
+        environment = {"PATH": os.environ["PATH"], "DATA_DIR": data, "PUBLIC_URL": URL, "LOG_LEVEL": "warn"}
+        made = subprocess.run(command, env=environment, cwd=data, capture_output=True, text=True, timeout=60, check=True)
+        token = re.search(r"token=([A-Za-z0-9_-]+)", made.stdout)[1]
+        headers = {"Accept": "application/json"}
+        post(f"/{user_type}/reset_password", json={"token": token, "password": PASSWORD}, headers=headers)
+        return address
+
+    def other(self, user_type):
+        """The id of an account that administrators may do anything to."""
+        with self.lock:
+            headers = {"Authorization": f"Bearer {self.token(user_type, 'admin')}"}
+            path = f"/{user_type}/admin/accounts"
+            known = self.others.get(user_type)
+            if known and requests.get(f"{URL}{path}/{known}", headers=headers, timeout=20).status_code == 200:
+                return known
+            self.made += 1
+            person = {"first_name": "Ada", "last_name": "Lovelace", "email": f"other{self.made}@example.com"}
+            self.others[user_type] = post(path, json=person, headers=headers)["id"]
+            return self.others[user_type]
+
     def token(self, user_type, purpose, renew_after=None):
         with self.lock:
             key = (user_type, purpose)
+            if purpose in ("admin", "super") and time.monotonic() - self.since.get(key, 0) > FRESH_SECONDS:
+                self.tokens.pop(key, None)
             self.uses[key] = self.uses.get(key, 0) + 1
             if renew_after and self.uses[key] % renew_after == 0:
                 self.addresses.pop(key, None)
@@ -64,6 +100,12 @@ class Accounts:
             if token is None or not self.is_good(user_type, token):
                 token = self.tokens[key] = self.sign_in(user_type, key)
             return token
+
+    def draw(self):
+        """Counts who asks."""
+        with self.lock:
+            self.asked += 1
+            return self.asked
 
     def address(self, user_type):
         """Of an account that is never deleted."""
@@ -76,15 +118,23 @@ class Accounts:
 
     def sign_in(self, user_type, key):
         for _ in range(2):
-            address = self.addresses.get(key) or self.join(user_type)
+            address = self.addresses.get(key) or self.make(*key)
             form = {"username": address, "password": PASSWORD}
             answer = requests.post(f"{URL}/{user_type}/login", data=form, timeout=20)
             if answer.status_code == 200:
                 self.addresses[key] = address
+                self.since[key] = time.monotonic()
                 return answer.json()["access_token"]
             # It was deleted.
             self.addresses.pop(key, None)
         raise RuntimeError("nobody can sign in")
+
+    def make(self, user_type, purpose):
+        if purpose == "admin":
+            return self.appoint(user_type)
+        if purpose == "super":
+            return self.appoint(user_type, "--super")
+        return self.join(user_type)
 
 
 ACCOUNTS = Accounts()
@@ -108,6 +158,11 @@ class Bearer:
         user_type = path.split("/")[1]
         if not context.operation.definition.raw.get("security"):
             return None
+        if path.split("/")[2] == "admin":
+            # Keys are a super-admin's alone; some come as who administers nothing.
+            if ACCOUNTS.draw() % 8 == 0:
+                return ACCOUNTS.token(user_type, "stay")
+            return ACCOUNTS.token(user_type, "super" if path.endswith("/keys") else "admin")
         if path.endswith("/otp_phone"):
             # Who was sent a code waits a minute for the next: others ask for it.
             return ACCOUNTS.token(user_type, "code", renew_after=8)
@@ -123,7 +178,9 @@ def before_call(context, case, kwargs):
     """Most of the well-formed requests are made ones that can succeed: a schema says little of passwords and addresses."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    drawn = zlib.crc32(repr((case.body, case.query)).encode())
+    drawn = zlib.crc32(repr((case.body, case.query, case.path_parameters)).encode())
+    if drawn % 4 and ONE_ACCOUNT in case.operation.path:
+        case.path_parameters["id"] = ACCOUNTS.other(case.operation.path.split("/")[1])
     if drawn % 4 and isinstance(case.query, dict) and case.operation.definition.raw.get("security"):
         # The old parameters: anything but one's own is 403.
         for name in ("id", "email", "phone"):

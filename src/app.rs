@@ -353,6 +353,7 @@ fn user_types(
                 sessions: settings.sessions,
                 second_factor: settings.second_factor,
                 email_sign_in: settings.email_sign_in,
+                allows_text_factor: settings.allows_text_factor,
                 daily_texts: settings.daily_texts,
                 is_texting_off: matches!(config.sms, SmsConfig::Off),
                 attributes: settings.attributes.clone(),

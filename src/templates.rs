@@ -64,6 +64,9 @@ const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "mail_recovery_codes_replaced.html",
     "mail_recovery_codes_replaced.subject.txt",
     "mail_recovery_codes_replaced.txt",
+    "mail_second_factor_changed.html",
+    "mail_second_factor_changed.subject.txt",
+    "mail_second_factor_changed.txt",
     "mail_second_factor_off.html",
     "mail_second_factor_off.subject.txt",
     "mail_second_factor_off.txt",
@@ -94,6 +97,7 @@ const COMPILED_IN: &[(&str, &str)] = compiled_in![
     "registration.subject.txt",
     "registration.txt",
     "sms_phone_code.txt",
+    "sms_second_factor_code.txt",
 ];
 
 /// A template can't be read or rendered. The text names the template and the place, never a value.

@@ -5,7 +5,7 @@
 service_pid=''
 service_folder=''
 
-# start_service: sets SEALGATE_URL; the mails lie in SEALGATE_OUTBOX.
+# start_service: sets SEALGATE_URL; the mails lie in SEALGATE_OUTBOX; SEALGATE_BINARY is an operator's, on SEALGATE_DATA.
 start_service() {
     cargo build --locked --bin sealgate
     local port binary deadline=$((SECONDS + 60))
@@ -13,6 +13,7 @@ start_service() {
     port=$(free_port)
     service_folder=$(mktemp -d)
     export SEALGATE_URL="http://127.0.0.1:$port" SEALGATE_OUTBOX="$service_folder/data/outbox"
+    export SEALGATE_BINARY="$binary" SEALGATE_DATA="$service_folder/data"
     # In a folder of its own, where no .env changes what is tested.
     (
         cd "$service_folder" &&

@@ -88,13 +88,14 @@ fn shown(key: &Ref<AccountId>, claims: &Claims) -> String {
     format!(
         "The record of {key} does not carry its MAC. To sign it is to vouch for this:\n  \
          status          {}\n  role            {}\n  e-mail verified {}\n  phone verified  {}\n  password        {}\n  \
-         second factor   {}, {} recovery codes\n  epoch           {}\n  revision        {}\n  slots changed   {slots}\n",
+         second factor   {}, by text {}, {} recovery codes\n  epoch           {}\n  revision        {}\n  slots changed   {slots}\n",
         claims.status.as_str(),
         claims.role.as_str(),
         yes(claims.is_email_verified),
         yes(claims.is_phone_verified),
         yes(claims.has_password),
         yes(claims.has_totp),
+        yes(claims.has_texts),
         claims.recovery_codes,
         claims.epoch,
         claims.rev_sec,

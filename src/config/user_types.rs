@@ -16,10 +16,11 @@ use crate::{
 };
 
 /// Variables that may be set for one user type alone: `NAME_<Type>`.
-const OF_A_TYPE: [&str; 11] = [
+const OF_A_TYPE: [&str; 12] = [
     "PASSWORD_POLICY",
     "SECOND_FACTOR",
     "EMAIL_SIGN_IN",
+    "SMS_SECOND_FACTOR",
     "ACCESS_TOKEN_MINUTES",
     "SESSION_IDLE_DAYS",
     "SESSION_DAYS",
@@ -41,6 +42,8 @@ pub struct TypeSettings {
     pub second_factor: SecondFactorPolicy,
     /// Whether one signs in by mail, too.
     pub email_sign_in: EmailSignIn,
+    /// Whether codes by text may be one.
+    pub allows_text_factor: bool,
     /// Lifetimes.
     pub sessions: SessionPolicy,
     /// Texts a day for its accounts.
@@ -124,6 +127,8 @@ fn read_one(reader: &mut Reader<'_>, user_type: &UserType) -> TypeSettings {
         ),
         None => {}
     }
+    let (name, _) = of_type(reader, "SMS_SECOND_FACTOR", user_type);
+    settings.allows_text_factor = reader.switch(&name, false);
     let sessions = &mut settings.sessions;
     if let Some(minutes) = number(reader, "ACCESS_TOKEN_MINUTES", user_type, "minutes", 5..=30) {
         sessions.access_lifetime = Duration::from_mins(minutes);

@@ -171,7 +171,7 @@ mod tests {
 
     use super::*;
     use crate::crypto::{
-        field::{EmailAddress, FirstName, LastName, Totp},
+        field::{EmailAddress, FirstName, LastName, RecoverySecret, Totp},
         frozen::{Frozen, array, bytes, hex, list, number, text},
     };
 
@@ -194,13 +194,14 @@ mod tests {
         let deks = [1, 0x0102].map(|number| (number, Dek::from_bytes(&array::<32>(&frozen.0["dek"])).expect("32")));
         let keys = DataKeys::new(&frozen.user_type(), frozen.account_id().as_str(), deks).expect("keys");
         let vectors = list(&frozen.0["sealed"]);
-        assert_eq!(vectors.len(), 4);
+        assert_eq!(vectors.len(), 5);
         for vector in vectors {
             match text(&vector["field"]) {
                 FirstName::NAME => check::<FirstName>(vector, &keys),
                 LastName::NAME => check::<LastName>(vector, &keys),
                 EmailAddress::NAME => check::<EmailAddress>(vector, &keys),
                 Totp::NAME => check::<Totp>(vector, &keys),
+                RecoverySecret::NAME => check::<RecoverySecret>(vector, &keys),
                 other => panic!("no check for {other}"),
             }
         }

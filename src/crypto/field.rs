@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::{
     code::TotpSecret, country::CountryCode, device::UserAgent, email::Email, network::Network, person_name::PersonName,
-    phone::Phone, private::Private, username::Username,
+    phone::Phone, private::Private, second_factor::RecoveryKey, username::Username,
 };
 
 /// A sealed field of a record.
@@ -80,6 +80,8 @@ fields! {
     Totp "totp" TotpSecret, padded false, |p| Zeroizing::new(p.expose().to_vec()), |b| TotpSecret::from_sealed(b);
     /// One that was shown and waits for its first code.
     PendingTotp "totp_pending" TotpSecret, padded false, |p| Zeroizing::new(p.expose().to_vec()), |b| TotpSecret::from_sealed(b);
+    /// What digests of recovery codes are keyed with, where that is not the app's secret.
+    RecoverySecret "recovery_key" RecoveryKey, padded false, |p| Zeroizing::new(p.expose().to_vec()), |b| RecoveryKey::from_sealed(b);
     /// The address that somebody asked about (forgotten password, resend): any address, known or not.
     RequestAddress "request_address" Email, padded true, |p| text(p.expose()), |b| Email::parse(utf8(b)?).ok();
     /// The address that somebody asked to sign in with, in the challenge that they hold.

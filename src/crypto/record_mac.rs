@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     crypto::{
         blind_index::IndexSlots,
+        data_key::DataKeys,
         encoding::join,
-        field::Totp,
+        field::{RecoverySecret, Totp},
         keyring::{Keyring, MissingKey},
         password_hasher::PasswordHash,
-        sealed::Sealed,
+        sealed::{CannotOpen, Sealed},
         versioned_mac,
     },
     domain::{
@@ -31,8 +32,39 @@ use crate::{
 pub struct Factors {
     /// The authenticator app's secret, once confirmed.
     pub totp: Option<Sealed<Totp>>,
+    /// Whether codes by text to the verified phone are one.
+    #[serde(skip_serializing_if = "is_off", default)]
+    pub texts: bool,
     /// Keyed digests of the recovery codes that are left.
     pub recovery: Vec<TokenDigest>,
+    /// What those are keyed with; none where that is the app's secret.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recovery_key: Option<Sealed<RecoverySecret>>,
+}
+
+impl Factors {
+    /// Whether signing in takes one.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.totp.is_some() || self.texts
+    }
+
+    /// Seals anew what another key than the sealing one has sealed; whether there was anything.
+    pub fn renew(&mut self, keys: &DataKeys) -> Result<bool, CannotOpen> {
+        // Taken apart by name, as in the message of the MAC.
+        let Self {
+            totp,
+            texts: _,
+            recovery: _,
+            recovery_key,
+        } = self;
+        Ok(keys.renew_any(totp)? | keys.renew_any(recovery_key)?)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 /// Every field that the MAC covers, beside account id and user type.
@@ -140,16 +172,26 @@ fn covered(user_type: &UserType, id: &AccountId, security: &Security) -> Vec<u8>
         is_email_verified,
         is_phone_verified,
         password_hash,
-        factors: Factors { totp, recovery },
+        factors:
+            Factors {
+                totp,
+                texts,
+                recovery,
+                recovery_key,
+            },
         epoch,
         kept_session,
         slots,
         rev_sec,
     } = security;
-    let flags = [u8::from(*is_email_verified), u8::from(*is_phone_verified)];
+    let mut flags = vec![u8::from(*is_email_verified), u8::from(*is_phone_verified)];
+    // What is not there takes no place: a record from before there was such a thing keeps its MAC.
+    flags.extend(texts.then_some(1));
     let recovery: Vec<u8> = recovery.iter().flat_map(TokenDigest::as_bytes).copied().collect();
     let slots: Vec<&[u8]> = slots.iter().map(super::blind_index::Slot::as_bytes).collect();
-    join(&[
+    let slots = join(&slots);
+    let (epoch, rev_sec) = (epoch.to_be_bytes(), rev_sec.to_be_bytes());
+    let mut parts: Vec<&[u8]> = vec![
         b"sealgate/record/v1",
         user_type.as_str().as_bytes(),
         id.as_str().as_bytes(),
@@ -163,15 +205,17 @@ fn covered(user_type: &UserType, id: &AccountId, security: &Security) -> Vec<u8>
             .as_bytes(),
         totp.as_ref().map(Sealed::as_envelope).unwrap_or_default(),
         &recovery,
-        &epoch.to_be_bytes(),
+        &epoch,
         kept_session
             .as_ref()
             .map(SessionId::as_str)
             .unwrap_or_default()
             .as_bytes(),
-        &join(&slots),
-        &rev_sec.to_be_bytes(),
-    ])
+        &slots,
+        &rev_sec,
+    ];
+    parts.extend(recovery_key.as_ref().map(Sealed::as_envelope));
+    join(&parts)
 }
 
 #[cfg(test)]
@@ -231,10 +275,14 @@ mod tests {
                 totp: vector["totp"]
                     .is_string()
                     .then(|| Sealed::from_envelope(bytes(&vector["totp"]))),
+                texts: vector["texts"] == true,
                 recovery: list(&vector["recovery"])
                     .iter()
                     .map(|digest| TokenDigest::new(array(digest)))
                     .collect(),
+                recovery_key: vector["recovery_key"]
+                    .is_string()
+                    .then(|| Sealed::from_envelope(bytes(&vector["recovery_key"]))),
             },
             epoch: vector["epoch"].as_u64().expect("a number"),
             kept_session: vector["kept_session"].as_str().map(|id| id.parse().expect("an id")),
@@ -248,7 +296,7 @@ mod tests {
         let frozen = Frozen::read();
         let (user_type, id) = (frozen.user_type(), frozen.account_id());
         let vectors = list(&frozen.0["records"]);
-        assert_eq!(vectors.len(), 3);
+        assert_eq!(vectors.len(), 4);
         for vector in vectors {
             let mut keyring = Keyring::default();
             let key = RootKey {
@@ -274,14 +322,16 @@ mod tests {
         let signed = mac.sign(&user_type, &id, security(&id)).expect("key");
         assert_eq!(mac.verify(&user_type, &id, &signed), Ok(&security(&id)));
 
-        let forgeries: [fn(&mut Security); 11] = [
+        let forgeries: [fn(&mut Security); 13] = [
             |s| s.status = AccountStatus::Locked,
             |s| s.role = Role::Admin,
             |s| s.is_email_verified = false,
             |s| s.is_phone_verified = true,
             |s| s.password_hash = Some(PasswordHash::from_stored("$argon2id$y".into())),
             |s| s.factors.totp = Some(Sealed::from_envelope(vec![1])),
+            |s| s.factors.texts = true,
             |s| s.factors.recovery.push(TokenDigest::new([1; 32])),
+            |s| s.factors.recovery_key = Some(Sealed::from_envelope(vec![1])),
             |s| s.epoch = 2,
             |s| s.kept_session = "ses_00000000000000000000000000".parse().ok(),
             |s| s.slots = IndexSlots::unused(&"usr_b".parse().expect("valid")),

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::{
         crypto::{
-            field::{EmailAddress, FirstName, LastName, Totp},
+            field::{EmailAddress, FirstName, LastName, RecoverySecret, Totp},
             frozen::{Frozen, array, bytes, hex, list, number, text},
         },
         domain::person_name::PersonName,
@@ -241,13 +241,14 @@ mod tests {
             owner: owner.as_str(),
         };
         let vectors = list(&frozen.0["sealed"]);
-        assert_eq!(vectors.len(), 4);
+        assert_eq!(vectors.len(), 5);
         for vector in vectors {
             match text(&vector["field"]) {
                 FirstName::NAME => check::<FirstName>(vector, place),
                 LastName::NAME => check::<LastName>(vector, place),
                 EmailAddress::NAME => check::<EmailAddress>(vector, place),
                 Totp::NAME => check::<Totp>(vector, place),
+                RecoverySecret::NAME => check::<RecoverySecret>(vector, place),
                 other => panic!("no check for {other}"),
             }
         }

@@ -1,7 +1,8 @@
 //! Authenticator apps (RFC 6238: HMAC-SHA-1, six digits, thirty seconds) and the digests of recovery codes.
 //!
-//! A recovery code's digest is keyed with a key derived from the app's secret: whoever has the digests alone can try no
-//! codes, another secret makes the codes before worthless, and data keys and root keys may be replaced beside them.
+//! A recovery code's digest is keyed with a key derived from the app's secret, or from one made for that alone where codes
+//! by text are a second factor: whoever has the digests alone can try no codes, another secret makes the codes before
+//! worthless, and data keys and root keys may be replaced beside them.
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -15,7 +16,7 @@ use crate::{
         code::{OtpCode, TotpSecret},
         ids::AccountId,
         private::Private,
-        second_factor::{RecoveryCode, STEP_SECONDS},
+        second_factor::{RecoveryCode, RecoveryKey, STEP_SECONDS},
         token::TokenDigest,
         user_type::UserType,
     },
@@ -64,7 +65,7 @@ fn builder(secret: &TotpSecret) -> Builder {
 /// What is kept of a recovery code.
 #[must_use]
 pub fn recovery_digest(
-    secret: &TotpSecret,
+    secret: &RecoveryKey,
     user_type: &UserType,
     account_id: &AccountId,
     code: &RecoveryCode,
@@ -148,12 +149,12 @@ mod tests {
     fn frozen_vector_of_a_recovery_code() {
         let frozen = Frozen::read();
         let (user_type, id, vector) = (frozen.user_type(), frozen.account_id(), &frozen.0["recovery"]);
-        let secret = TotpSecret::from_sealed(&bytes(&vector["secret"])).expect("20 bytes");
+        let secret = RecoveryKey::from_sealed(&bytes(&vector["secret"])).expect("20 bytes");
         let code = RecoveryCode::parse(text(&vector["code"])).expect("a code");
         let digest = recovery_digest(&secret, &user_type, &id, &code);
         assert_eq!(hex(digest.as_bytes()), vector["digest"]);
         let others = [
-            recovery_digest(&self::secret(), &user_type, &id, &code),
+            recovery_digest(&RecoveryKey::from(&self::secret()), &user_type, &id, &code),
             recovery_digest(&secret, &"User2".parse().expect("valid"), &id, &code),
             recovery_digest(&secret, &user_type, &"usr_b".parse().expect("valid"), &code),
         ];

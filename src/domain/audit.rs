@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{account::AccountStatus, ids::MessageId, message::MessageKind, permission::Permission, role::Role};
+use crate::domain::{
+    account::AccountStatus, ids::MessageId, message::MessageKind, permission::Permission, role::Role,
+    second_factor::SecondFactor,
+};
 
 /// An event worth keeping. The stored name is part of the format; a new one goes at the end of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,11 +40,13 @@ pub enum AuditEvent {
     TriesThrottled,
     /// The password was right, and a second factor is due.
     SecondFactorAsked,
-    /// A code of an authenticator app, or a recovery code, was wrong, used before, or one too many.
+    /// A code by text was asked for, as a second factor.
+    SecondFactorCodeRequested,
+    /// A code of an authenticator app or of a text, or a recovery code, was wrong, used before, or one too many.
     SecondFactorRefused,
-    /// Signing in takes an authenticator app from now on.
+    /// Signing in takes an authenticator app, or codes by text, from now on.
     SecondFactorEnrolled,
-    /// Signing in takes no authenticator app any more.
+    /// The authenticator app, or codes by text, were turned off.
     SecondFactorRemoved,
     /// A recovery code was used up.
     RecoveryCodeUsed,
@@ -192,6 +197,12 @@ impl Details {
         Self::default()
             .with("use", key_use)
             .with("version", &version.to_string())
+    }
+
+    /// Of a second factor.
+    #[must_use]
+    pub fn of_factor(factor: SecondFactor) -> Self {
+        Self::default().with("factor", factor.as_str())
     }
 
     /// Of who wanted it, where that was not the owner: an account's id, or a fixed word.

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{clock::Timestamp, ids::ChallengeId, token::TokenDigest};
+use crate::domain::{
+    clock::Timestamp,
+    ids::{ChallengeId, SessionId},
+    token::TokenDigest,
+};
 
 /// What a challenge, or a link, is good for. One for another purpose is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +27,18 @@ pub enum Purpose {
     AcceptInvitation,
     /// Signs in in place of the password.
     EmailSignIn,
+    /// Shows the phone as a second factor by code, or turns it on as one.
+    SecondFactor,
+}
+
+/// What a code of the second factor was asked for, and all that it is good for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodeFor {
+    /// The sign-in whose first half is over then.
+    SignIn(Timestamp),
+    /// Somebody who is signed in, in that session.
+    Session(SessionId),
 }
 
 impl Purpose {
@@ -36,6 +52,7 @@ impl Purpose {
             Self::VerifyPhone => "verify_phone",
             Self::AcceptInvitation => "accept_invitation",
             Self::EmailSignIn => "email_sign_in",
+            Self::SecondFactor => "second_factor",
         }
     }
 
@@ -45,7 +62,7 @@ impl Purpose {
         match self {
             Self::ConfirmAddress | Self::ChangeAddress => Duration::from_hours(24),
             Self::ResetPassword => Duration::from_mins(30),
-            Self::VerifyPhone => Duration::from_mins(5),
+            Self::VerifyPhone | Self::SecondFactor => Duration::from_mins(5),
             Self::AcceptInvitation => Duration::from_hours(72),
             Self::EmailSignIn => Duration::from_mins(10),
         }
@@ -67,6 +84,9 @@ pub struct Challenge {
     /// Of the link's token, where code and link lead to the same.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub link: Option<TokenDigest>,
+    /// Of a code of the second factor: what alone it is good for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub good_for: Option<CodeFor>,
     /// When it was asked for.
     pub made_at: Timestamp,
     /// Useless from then on.
@@ -96,6 +116,7 @@ impl Challenge {
             id,
             digest: None,
             link: None,
+            good_for: None,
             made_at: now,
             expires_at: now.plus(purpose.lifetime()),
             sends: sends.saturating_add(1),
@@ -144,6 +165,12 @@ impl Challenge {
         self.tries -= 1;
         self.hour_tries -= 1;
         Some(digest)
+    }
+
+    /// The same for a code of the second factor; nothing, and no try less, where it was asked for something else.
+    pub fn charge_for(&mut self, wanted: &CodeFor, now: Timestamp) -> Option<TokenDigest> {
+        let is_for_this = self.good_for.as_ref() == Some(wanted);
+        is_for_this.then(|| self.charge(now)).flatten()
     }
 }
 
@@ -194,6 +221,25 @@ mod tests {
         let mut second = challenge(Some(&first), NOW);
         assert_eq!((second.sends, second.hour_tries), (2, 9));
         assert!(second.charge(NOW).is_some());
+    }
+
+    #[test]
+    fn a_code_is_good_for_what_it_was_asked_for_alone() {
+        let (this, later) = (
+            CodeFor::SignIn(NOW),
+            CodeFor::SignIn(NOW.plus(Duration::from_millis(1))),
+        );
+        let session = |n: u8| CodeFor::Session(format!("ses_{}{n}", "0".repeat(25)).parse().expect("valid"));
+        for (asked, others) in [(this.clone(), [later, session(1)]), (session(1), [this, session(2)])] {
+            let mut one = challenge(None, NOW);
+            one.good_for = Some(asked.clone());
+            for other in others {
+                assert_eq!(one.charge_for(&other, NOW), None);
+            }
+            assert_eq!((0..9).filter(|_| one.charge_for(&asked, NOW).is_some()).count(), 5);
+        }
+        let mut of_a_phone = challenge(None, NOW);
+        assert_eq!(of_a_phone.charge_for(&CodeFor::SignIn(NOW), NOW), None);
     }
 
     #[test]

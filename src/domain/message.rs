@@ -33,12 +33,16 @@ pub enum MessageKind {
     SecondFactorOn,
     /// To an account: signing in takes no second factor any more.
     SecondFactorOff,
+    /// To an account: signing in takes another second factor, or one less, and still takes one.
+    SecondFactorChanged,
     /// To an account: a recovery code was used.
     RecoveryCodeUsed,
     /// To an account: its recovery codes were replaced.
     RecoveryCodesReplaced,
     /// To an account's phone: a code.
     PhoneCode,
+    /// To an account's phone: a code that shows it as a second factor.
+    SecondFactorCode,
     /// Nobody reads it: what is left of an erased account is removed.
     Erase,
     /// To an account that an administrator made: the link that sets its first password.
@@ -70,6 +74,7 @@ impl MessageKind {
             | Self::RefreshTokenReused
             | Self::SecondFactorOn
             | Self::SecondFactorOff
+            | Self::SecondFactorChanged
             | Self::RecoveryCodeUsed
             | Self::RecoveryCodesReplaced
             | Self::AccountLocked
@@ -78,7 +83,7 @@ impl MessageKind {
             Self::Invitation => Duration::from_hours(72),
             Self::ForgottenPassword | Self::ResetPassword => Duration::from_mins(30),
             Self::EmailSignInAsked | Self::EmailSignIn => Duration::from_mins(10),
-            Self::PhoneCode => Duration::from_mins(5),
+            Self::PhoneCode | Self::SecondFactorCode => Duration::from_mins(5),
             // Until it is done.
             Self::Erase => Duration::from_hours(24 * 365 * 100),
         }
@@ -95,6 +100,7 @@ impl MessageKind {
             | Self::RefreshTokenReused
             | Self::SecondFactorOn
             | Self::SecondFactorOff
+            | Self::SecondFactorChanged
             | Self::RecoveryCodeUsed
             | Self::RecoveryCodesReplaced
             | Self::AccountLocked
@@ -109,7 +115,8 @@ impl MessageKind {
             | Self::Invitation
             | Self::EmailSignInAsked
             | Self::EmailSignIn
-            | Self::PhoneCode => false,
+            | Self::PhoneCode
+            | Self::SecondFactorCode => false,
         }
     }
 
@@ -129,9 +136,11 @@ impl MessageKind {
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::SecondFactorOn => "second_factor_on",
             Self::SecondFactorOff => "second_factor_off",
+            Self::SecondFactorChanged => "second_factor_changed",
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
             Self::PhoneCode => "phone_code",
+            Self::SecondFactorCode => "second_factor_code",
             Self::Erase => "erase",
             Self::Invitation => "invitation",
             Self::AccountLocked => "account_locked",

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::{
     clock::Timestamp,
-    code::OtpCode,
+    code::{OtpCode, TotpSecret},
     entropy::{Entropy, make_bytes},
     private::{Private, Refusal},
     session::AuthenticationMethod,
@@ -53,13 +53,12 @@ impl FirstFactor {
         }
     }
 
-    /// With a code of the second factor after it.
+    /// With what was shown of the second factor after it.
     #[must_use]
-    pub fn with_second(self) -> Vec<AuthenticationMethod> {
-        let second = [AuthenticationMethod::Otp, AuthenticationMethod::Mfa];
-        let first = self.method();
-        let other = (first != AuthenticationMethod::Otp).then_some(first);
-        other.into_iter().chain(second).collect()
+    pub fn with_second(self, factor: SecondFactor) -> Vec<AuthenticationMethod> {
+        let (first, second) = (self.method(), factor.method());
+        let other = (first != second).then_some(first);
+        other.into_iter().chain([second, AuthenticationMethod::Mfa]).collect()
     }
 }
 
@@ -96,6 +95,15 @@ impl SecondFactor {
             Self::Text => "sms",
         }
     }
+
+    /// As tokens say it.
+    #[must_use]
+    pub const fn method(self) -> AuthenticationMethod {
+        match self {
+            Self::Totp | Self::RecoveryCode => AuthenticationMethod::Otp,
+            Self::Text => AuthenticationMethod::Text,
+        }
+    }
 }
 
 /// What somebody shows of a second factor.
@@ -105,6 +113,20 @@ pub enum Proof {
     Totp(OtpCode),
     /// A recovery code.
     Recovery(RecoveryCode),
+    /// Six digits of a text.
+    Text(OtpCode),
+}
+
+impl Proof {
+    /// Of which factor.
+    #[must_use]
+    pub const fn factor(&self) -> SecondFactor {
+        match self {
+            Self::Totp(_) => SecondFactor::Totp,
+            Self::Recovery(_) => SecondFactor::RecoveryCode,
+            Self::Text(_) => SecondFactor::Text,
+        }
+    }
 }
 
 /// Lets its owner in once without the authenticator app: 80 random bits, shown as four groups of four letters and digits.
@@ -161,6 +183,40 @@ impl RecoveryCode {
 impl fmt::Debug for RecoveryCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecoveryCode")
+    }
+}
+
+/// What digests of recovery codes are keyed with: 160 bits that nobody is shown, or those of the authenticator app.
+pub struct RecoveryKey(Zeroizing<[u8; 20]>);
+
+impl RecoveryKey {
+    /// A new one.
+    pub fn make(entropy: &dyn Entropy) -> Self {
+        Self(Zeroizing::new(make_bytes(entropy)))
+    }
+
+    /// What was sealed; `None` unless there are 20 bytes.
+    #[must_use]
+    pub fn from_sealed(bytes: &[u8]) -> Option<Self> {
+        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
+impl From<&TotpSecret> for RecoveryKey {
+    fn from(secret: &TotpSecret) -> Self {
+        Self(Zeroizing::new(*secret.expose()))
+    }
+}
+
+impl fmt::Debug for RecoveryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecoveryKey")
     }
 }
 
@@ -243,11 +299,13 @@ mod tests {
     fn a_token_names_each_way_once_and_two_factors_where_there_were_two() {
         let named =
             |methods: Vec<AuthenticationMethod>| methods.into_iter().map(AuthenticationMethod::as_str).collect();
-        let (password, mail): (Vec<_>, Vec<_>) = (
-            named(FirstFactor::Password.with_second()),
-            named(FirstFactor::Mail.with_second()),
+        let (password, mail, text): (Vec<_>, Vec<_>, Vec<_>) = (
+            named(FirstFactor::Password.with_second(SecondFactor::Totp)),
+            named(FirstFactor::Mail.with_second(SecondFactor::Totp)),
+            named(FirstFactor::Mail.with_second(SecondFactor::Text)),
         );
         assert_eq!((password, mail), (vec!["pwd", "otp", "mfa"], vec!["otp", "mfa"]));
+        assert_eq!(text, ["otp", "sms", "mfa"]);
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub enum AuthenticationMethod {
     Password,
     /// A one-time code.
     Otp,
+    /// A text to the phone.
+    #[serde(rename = "sms")]
+    Text,
     /// More than one factor.
     Mfa,
 }
@@ -26,6 +29,7 @@ impl AuthenticationMethod {
         match self {
             Self::Password => "pwd",
             Self::Otp => "otp",
+            Self::Text => "sms",
             Self::Mfa => "mfa",
         }
     }

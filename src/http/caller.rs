@@ -2,8 +2,8 @@
 
 use poem::{Request, RequestBody, http::header};
 use poem_openapi::{
-    ApiExtractor, ApiExtractorType, ExtractParamOptions,
-    registry::{MetaOAuthFlow, MetaOAuthFlows, MetaSecurityScheme, Registry},
+    ApiExtractor, ExtractParamOptions,
+    registry::{MetaOAuthFlow, MetaOAuthFlows, MetaSecurityScheme},
 };
 
 use crate::{
@@ -19,6 +19,27 @@ use crate::{
 /// The scheme's name before it is made one per user type.
 pub const SCHEME: &str = "Token";
 
+/// What every extractor of a bearer token tells the document of itself.
+macro_rules! takes_bearer {
+    () => {
+        const TYPES: &'static [poem_openapi::ApiExtractorType] = &[poem_openapi::ApiExtractorType::SecurityScheme];
+        type ParamType = ();
+        type ParamRawType = ();
+
+        fn security_schemes() -> Vec<&'static str> {
+            vec![$crate::http::caller::SCHEME]
+        }
+
+        fn register(registry: &mut poem_openapi::registry::Registry) {
+            registry.create_security_scheme(
+                $crate::http::caller::SCHEME,
+                $crate::http::caller::scheme("login"),
+            );
+        }
+    };
+}
+pub(in crate::http) use takes_bearer;
+
 /// The caller, and the population they belong to.
 #[derive(Debug)]
 pub struct SignedIn {
@@ -29,17 +50,7 @@ pub struct SignedIn {
 }
 
 impl<'a> ApiExtractor<'a> for SignedIn {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![SCHEME]
-    }
-
-    fn register(registry: &mut Registry) {
-        registry.create_security_scheme(SCHEME, scheme("login"));
-    }
+    takes_bearer!();
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let population = Population::of(request)?;
@@ -65,17 +76,7 @@ impl<'a> ApiExtractor<'a> for SignedIn {
 pub struct MaybeSignedIn(pub Option<SignedIn>);
 
 impl<'a> ApiExtractor<'a> for MaybeSignedIn {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn security_schemes() -> Vec<&'static str> {
-        SignedIn::security_schemes()
-    }
-
-    fn register(registry: &mut Registry) {
-        SignedIn::register(registry);
-    }
+    takes_bearer!();
 
     async fn from_request(
         request: &'a Request,
@@ -147,17 +148,7 @@ pub struct Presented {
 }
 
 impl<'a> ApiExtractor<'a> for Presented {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn security_schemes() -> Vec<&'static str> {
-        SignedIn::security_schemes()
-    }
-
-    fn register(registry: &mut Registry) {
-        SignedIn::register(registry);
-    }
+    takes_bearer!();
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let population = Population::of(request)?;

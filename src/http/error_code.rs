@@ -90,7 +90,7 @@ error_codes! {
         "Send `mfa_token` with a code to `/mfa/verify`; `mfa_methods` names what may be sent.";
     MfaEnrolmentRequired = "mfa_enrolment_required", FORBIDDEN, "Second factor to be set up",
         "The first half of the sign-in is right, and the account needs a second factor that it does not have yet.",
-        "Set one up with `mfa_token` at `/mfa/totp` and `/mfa/totp/confirm`.";
+        "Set one up with `mfa_token` at `/mfa/totp` and `/mfa/totp/confirm`, or `/mfa/sms` and `/mfa/sms/confirm`.";
     NotOwnAccount = "not_own_account", FORBIDDEN, "Not your account",
         "The request names an account that is not yours.", "Leave `id`, `email` and `phone` out.";
     WrongPassword = "wrong_password", FORBIDDEN, "Password not right",
@@ -111,8 +111,14 @@ error_codes! {
         "This path does not take the method.", "Use one that `Allow` names.";
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body too slow",
         "The body did not arrive in time.", "Send it again.";
-    MfaNotEnabled = "mfa_not_enabled", CONFLICT, "No second factor",
-        "The account has no second factor.", "Set one up at `/mfa/totp` first.";
+    MfaNotEnabled = "mfa_not_enabled", CONFLICT, "No such second factor",
+        "The account has no second factor, or not that one.", "Set one up first, at `/mfa/totp` or `/mfa/sms`.";
+    MfaSmsNotAllowed = "mfa_sms_not_allowed", CONFLICT, "Texts are no second factor here",
+        "Codes by text are no second factor of this user type.", "Set an authenticator app up at `/mfa/totp`.";
+    PhoneNotVerified = "phone_not_verified", CONFLICT, "Phone not verified",
+        "The account has no verified phone.", "Verify it at `/otp_phone` and `/verify_otp_phone`.";
+    PhoneIsSecondFactor = "phone_is_second_factor", CONFLICT, "Phone is a second factor",
+        "The number is a second factor of the account.", "Turn that off at `/mfa/sms` before you change the number.";
     MfaMandatory = "mfa_mandatory", CONFLICT, "Second factor needed",
         "Accounts of this user type need a second factor.", "Set another one up at `/mfa/totp`: it takes the place of this one.";
     UsernameTaken = "username_taken", CONFLICT, "Username taken",

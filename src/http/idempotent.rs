@@ -3,7 +3,6 @@
 use poem::{FromRequest, Request, RequestBody};
 
 use crate::{
-    domain::ids::AccountId,
     http::{error_code::ErrorCode, population::Population, problem::Problem},
     service::idempotency::{self, IdempotencyError, Request as Guarded},
 };
@@ -41,7 +40,7 @@ impl IdempotencyHeader {
         &self,
         population: &Population,
         route: &str,
-        caller: Option<&AccountId>,
+        caller: Option<&str>,
     ) -> Result<(Guarded, Option<String>), Problem> {
         let Some(key) = &self.key else {
             return Ok((Guarded::Unguarded, None));

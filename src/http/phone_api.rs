@@ -36,6 +36,7 @@ enum CodeSentResponse {
 const SEND_CODE: Codes = codes([
     ErrorCode::PhoneMissing,
     ErrorCode::PhoneNotTextable,
+    ErrorCode::PhoneIsSecondFactor,
     ErrorCode::CodeSentRecently,
     ErrorCode::TextsPaused,
     ErrorCode::InsufficientUserAuthentication,
@@ -59,7 +60,7 @@ impl PhoneApi {
         let (core, caller) = (&signed_in.population.core, &signed_in.caller);
         let population = &signed_in.population;
         let (guarded, done) = idempotency
-            .begin(population, "/otp_phone", Some(&caller.account.id))
+            .begin(population, "/otp_phone", Some(caller.account.id.as_str()))
             .await?;
         let challenge = match done {
             Some(id) => id,

@@ -30,6 +30,7 @@ const UPDATE: Codes = codes([
     ErrorCode::ReadOnly,
     ErrorCode::VersionConflict,
     ErrorCode::UsernameTaken,
+    ErrorCode::PhoneIsSecondFactor,
     ErrorCode::InsufficientUserAuthentication,
 ]);
 const DELETE: Codes = codes([

@@ -172,6 +172,7 @@ impl From<UpdateError> for Problem {
         match error {
             UpdateError::VersionConflict => Self::new(ErrorCode::VersionConflict),
             UpdateError::UsernameTaken => RegisterError::UsernameTaken.into(),
+            UpdateError::PhoneIsSecondFactor => Self::new(ErrorCode::PhoneIsSecondFactor),
             UpdateError::StaleSignIn => stale_sign_in(),
             UpdateError::Gone => gone(),
             UpdateError::Denied(denial) => denial.into(),
@@ -201,6 +202,7 @@ impl From<SendCodeError> for Problem {
                 let wait = retry_after.as_millis().div_ceil(1000).max(1);
                 Self::new(ErrorCode::TextsPaused).with_header("retry-after", wait.to_string())
             }
+            SendCodeError::IsSecondFactor => Self::new(ErrorCode::PhoneIsSecondFactor),
             SendCodeError::StaleSignIn => stale_sign_in(),
             SendCodeError::Gone => gone(),
             SendCodeError::Held(GuardError::Failure(failure)) | SendCodeError::Failure(failure) => failure.into(),

@@ -3,11 +3,12 @@
 //! As with a registration's, the link is made at the first try: its digest goes into the challenge and the sealed
 //! token into the message, in one write, and every further try sends the same.
 
-use minijinja::context;
+use minijinja::{Value, context};
 
 use crate::{
     crypto::{blind_index::BlindIndexer, data_key::DataKeys, digest::link_digest, field::OutboxLink},
     domain::{
+        account::NewPerson,
         challenge::Purpose,
         ids::{AccountId, MessageId},
         private::Private,
@@ -74,62 +75,63 @@ async fn take(
     }
 }
 
-/// The link that sets a new password, to the account's own address.
+/// Mails the link of `purpose` to the account's own address; `values` are the template's.
+async fn mail_own(
+    deliverer: &Deliverer,
+    key: &Ref<AccountId>,
+    message_id: &MessageId,
+    (purpose, template): (Purpose, &'static str),
+    values: impl FnOnce(&NewPerson, &Taken) -> Value + Send,
+) -> Result<(), Failure> {
+    let core = &deliverer.core;
+    let keys = core.opened(key, core.vault.open(key).await).await?;
+    let Some(taken) = take(deliverer, key, message_id, purpose, &keys).await? else {
+        return Ok(());
+    };
+    let person = core.opened(key, taken.sealed.open(&keys)).await?;
+    let values = values(&person, &taken);
+    let letter = Letter {
+        template,
+        id: message_id.clone(),
+        to: person.email,
+        made_at: taken.entry.made_at,
+    };
+    let outcome = deliverer.send(&key.user_type, letter, &values).await;
+    deliverer.settle(&*core.stores.accounts, key, message_id, outcome).await
+}
+
+/// The link that sets a new password.
 pub async fn reset_password(
     deliverer: &Deliverer,
     key: &Ref<AccountId>,
     message_id: &MessageId,
 ) -> Result<(), Failure> {
-    let core = &deliverer.core;
-    let keys = core.opened(key, core.vault.open(key).await).await?;
     let purpose = Purpose::ResetPassword;
-    let Some(taken) = take(deliverer, key, message_id, purpose, &keys).await? else {
-        return Ok(());
-    };
-    let person = core.opened(key, taken.sealed.open(&keys)).await?;
-    let values = context! {
-        name => person.first_name.expose(),
-        reset_url => url(deliverer, key, "reset_password_form", &taken.link),
-        requested_at => in_words(taken.entry.made_at),
-        expires_in_minutes => (purpose.lifetime().as_secs() / 60).to_string(),
-    };
-    let letter = Letter {
-        template: "mail_password_reset",
-        id: message_id.clone(),
-        to: person.email,
-        made_at: taken.entry.made_at,
-    };
-    let outcome = deliverer.send(&key.user_type, letter, &values).await;
-    deliverer
-        .settle(&*deliverer.core.stores.accounts, key, message_id, outcome)
-        .await
+    let mail = (purpose, "mail_password_reset");
+    mail_own(deliverer, key, message_id, mail, |person, taken| {
+        context! {
+            name => person.first_name.expose(),
+            reset_url => url(deliverer, key, "reset_password_form", &taken.link),
+            requested_at => in_words(taken.entry.made_at),
+            expires_in_minutes => (purpose.lifetime().as_secs() / 60).to_string(),
+        }
+    })
+    .await
 }
 
 /// The link that sets the first password of an account that an administrator made.
 pub async fn invitation(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &MessageId) -> Result<(), Failure> {
-    let core = &deliverer.core;
-    let keys = core.opened(key, core.vault.open(key).await).await?;
     let purpose = Purpose::AcceptInvitation;
-    let Some(taken) = take(deliverer, key, message_id, purpose, &keys).await? else {
-        return Ok(());
-    };
-    let person = core.opened(key, taken.sealed.open(&keys)).await?;
-    let values = context! {
-        name => greeting(person.first_name.expose()),
-        invitation_url => url(deliverer, key, "reset_password_form", &taken.link),
-        requested_at => in_words(taken.entry.made_at),
-        expires_in_hours => (purpose.lifetime().as_secs() / 3600).to_string(),
-    };
-    let letter = Letter {
-        template: "mail_invitation",
-        id: message_id.clone(),
-        to: person.email,
-        made_at: taken.entry.made_at,
-    };
-    let outcome = deliverer.send(&key.user_type, letter, &values).await;
-    deliverer
-        .settle(&*deliverer.core.stores.accounts, key, message_id, outcome)
-        .await
+    let mail = (purpose, "mail_invitation");
+    mail_own(deliverer, key, message_id, mail, |person, taken| {
+        context! {
+            name => greeting(person.first_name.expose()),
+            invitation_url => url(deliverer, key, "reset_password_form", &taken.link),
+            requested_at => in_words(taken.entry.made_at),
+            expires_in_hours => (purpose.lifetime().as_secs() / 3600).to_string(),
+        }
+    })
+    .await
 }
 
 /// The link that confirms the address an imported account came with.
@@ -138,29 +140,17 @@ pub async fn confirm_address(
     key: &Ref<AccountId>,
     message_id: &MessageId,
 ) -> Result<(), Failure> {
-    let core = &deliverer.core;
-    let keys = core.opened(key, core.vault.open(key).await).await?;
     let purpose = Purpose::ConfirmAddress;
-    let Some(taken) = take(deliverer, key, message_id, purpose, &keys).await? else {
-        return Ok(());
-    };
-    let person = core.opened(key, taken.sealed.open(&keys)).await?;
-    let values = context! {
-        name => greeting(person.first_name.expose()),
-        verification_url => url(deliverer, key, "verify", &taken.link),
-        requested_at => in_words(taken.entry.made_at),
-        expires_in_hours => (purpose.lifetime().as_secs() / 3600).to_string(),
-    };
-    let letter = Letter {
-        template: "mail_email_verify",
-        id: message_id.clone(),
-        to: person.email,
-        made_at: taken.entry.made_at,
-    };
-    let outcome = deliverer.send(&key.user_type, letter, &values).await;
-    deliverer
-        .settle(&*deliverer.core.stores.accounts, key, message_id, outcome)
-        .await
+    let mail = (purpose, "mail_email_verify");
+    mail_own(deliverer, key, message_id, mail, |person, taken| {
+        context! {
+            name => greeting(person.first_name.expose()),
+            verification_url => url(deliverer, key, "verify", &taken.link),
+            requested_at => in_words(taken.entry.made_at),
+            expires_in_hours => (purpose.lifetime().as_secs() / 3600).to_string(),
+        }
+    })
+    .await
 }
 
 /// The link that confirms another address, to that address; where it has an account, its owner is told instead, and

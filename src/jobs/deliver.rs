@@ -138,7 +138,9 @@ impl Deliverer {
                 MessageKind::Invitation => account_links::invitation(self, &key, id).await,
                 MessageKind::ChangeAddress => account_links::change_address(self, &key, id).await,
                 MessageKind::EmailSignIn => email_sign_in::run(self, &key, id).await,
-                MessageKind::PhoneCode => phone_code::run(self, &key, id).await,
+                kind @ (MessageKind::PhoneCode | MessageKind::SecondFactorCode) => {
+                    phone_code::run(self, &key, id, kind).await
+                }
                 MessageKind::Erase => erase::run(self, &key).await,
                 kind => {
                     self.unexpected(&*stores.accounts, &key, &message.message_id, kind)

@@ -29,6 +29,7 @@ pub const fn template(kind: MessageKind) -> Option<&'static str> {
         MessageKind::RefreshTokenReused => Some("mail_token_reused"),
         MessageKind::SecondFactorOn => Some("mail_second_factor_on"),
         MessageKind::SecondFactorOff => Some("mail_second_factor_off"),
+        MessageKind::SecondFactorChanged => Some("mail_second_factor_changed"),
         MessageKind::RecoveryCodeUsed => Some("mail_recovery_code_used"),
         MessageKind::RecoveryCodesReplaced => Some("mail_recovery_codes_replaced"),
         MessageKind::AccountLocked => Some("mail_account_locked"),

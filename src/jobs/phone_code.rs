@@ -24,8 +24,17 @@ use crate::{
     storage::{Change, Ref, accounts::AccountRecord, change},
 };
 
-/// Sends it.
-pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &MessageId) -> Result<(), Failure> {
+/// Sends it. What of `kind` it proves, and the template that says so, are of the kind.
+pub async fn run(
+    deliverer: &Deliverer,
+    key: &Ref<AccountId>,
+    message_id: &MessageId,
+    kind: MessageKind,
+) -> Result<(), Failure> {
+    let (purpose, template) = match kind {
+        MessageKind::SecondFactorCode => (Purpose::SecondFactor, "sms_second_factor_code.txt"),
+        _ => (Purpose::VerifyPhone, "sms_phone_code.txt"),
+    };
     let core = &deliverer.core;
     let accounts = &*core.stores.accounts;
     let (now, keyring, code) = (core.clock.now(), core.keyring.current(), OtpCode::make(&*core.entropy));
@@ -38,10 +47,7 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &Messa
             return Change::Leave(Step::NotOurs);
         };
         let sealed = account.sealed.clone();
-        let challenge = account
-            .challenges
-            .get_mut(&Purpose::VerifyPhone)
-            .filter(|one| now < one.expires_at);
+        let challenge = account.challenges.get_mut(&purpose).filter(|one| now < one.expires_at);
         let (Some(sealed), Some(challenge)) = (sealed, challenge) else {
             account.outbox.complete(message_id);
             return Change::Store(Step::NotOurs);
@@ -63,7 +69,7 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &Messa
     let (sealed, made_at) = match taken.into_value() {
         Some(Step::Send(sealed, made_at)) => (sealed, made_at),
         Some(Step::Buried) => {
-            let details = Details::of_message(message_id, MessageKind::PhoneCode).and_reason("unknown");
+            let details = Details::of_message(message_id, kind).and_reason("unknown");
             let (event, outcome) = (AuditEvent::MessageDead, AuditOutcome::Refused);
             core.note_with(&key.user_type, Some(&key.id), event, outcome, details)
                 .await;
@@ -84,10 +90,7 @@ pub async fn run(deliverer: &Deliverer, key: &Ref<AccountId>, message_id: &Messa
             .await;
     };
     let values = context! { app_name => deliverer.app_name.as_str(), code => code.expose() };
-    let outcome = match deliverer
-        .templates
-        .render(Some(&key.user_type), "sms_phone_code.txt", &values)
-    {
+    let outcome = match deliverer.templates.render(Some(&key.user_type), template, &values) {
         Err(error) => {
             tracing::error!(%error, "a text can't be rendered");
             Outcome::GiveUp("the template can't be rendered")

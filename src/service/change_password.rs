@@ -63,7 +63,7 @@ pub async fn change_password(
     let keys = open_keys(core, &key).await?.ok_or(PasswordError::Gone)?;
     let sealed = caller.account.sealed.as_ref().ok_or(PasswordError::Gone)?;
     let person = core.opened(&key, sealed.open(&keys)).await?;
-    let has_second_factor = caller.security.factors.totp.is_some();
+    let has_second_factor = caller.security.factors.is_on();
     let new = choose_password(core, &key.user_type, new, &person, has_second_factor).await?;
     let password_hash = core.hasher.hash(Arc::new(new)).await.map_err(Failure::from)?;
     for _ in 0..ATTEMPTS {

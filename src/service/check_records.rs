@@ -201,6 +201,7 @@ async fn check_account(core: &Core, account: &AccountRecord) -> Result<Vec<Wrong
                 None => wrong.push(Wrong::Field("profile")),
             }
             wrong.extend(unopened(security.factors.totp.as_ref(), &keys));
+            wrong.extend(unopened(security.factors.recovery_key.as_ref(), &keys));
             wrong.extend(unopened_of(&account.outbox, &keys));
         }
         Err(problem) => wrong.push(problem),

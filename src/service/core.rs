@@ -38,6 +38,8 @@ pub struct UserTypeSettings {
     pub second_factor: SecondFactorPolicy,
     /// Whether one signs in by mail, too.
     pub email_sign_in: EmailSignIn,
+    /// Whether codes by text may be turned on as one.
+    pub allows_text_factor: bool,
     /// Whether nobody is there to send texts.
     pub is_texting_off: bool,
     /// Texts a day for its accounts; none is no cap.

@@ -8,7 +8,7 @@ use crate::{
         encoding::{hmac_sha256, join},
         keyring::KeyUse,
     },
-    domain::{ids::AccountId, user_type::UserType},
+    domain::user_type::UserType,
     service::{core::Core, failure::Failure},
     storage::idempotency::{Begun, IdempotencyKey, Remembered},
 };
@@ -38,18 +38,18 @@ pub enum Request {
     Unguarded,
 }
 
-/// Begins a request of `caller` (nobody, on open routes) on `route`.
+/// Begins a request of `caller`, an id, or the name of an administrator (nobody, on open routes) on `route`.
 pub async fn begin(
     core: &Core,
     user_type: &UserType,
     route: &str,
-    caller: Option<&AccountId>,
+    caller: Option<&str>,
     client_key: &str,
     body: &[u8],
 ) -> Result<Request, Failure> {
     let keyring = core.keyring.current();
     let secret = &keyring.active(&KeyUse::Idempotency)?.material;
-    let caller = caller.map_or("-", AccountId::as_str);
+    let caller = caller.unwrap_or("-");
     let name = join(&[
         b"sealgate/idempotency/v1",
         user_type.as_str().as_bytes(),

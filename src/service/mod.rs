@@ -60,6 +60,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;
 pub mod sweep;
+pub(in crate::service) mod text_codes;
 pub mod text_guard;
 pub mod throttle;
 pub mod token_keys;

@@ -9,20 +9,20 @@ use crate::{
     crypto::{blind_index::BlindIndexer, digest::code_matches},
     domain::{
         audit::{AuditEvent, Outcome},
-        challenge::{Challenge, Purpose},
-        clock::Timestamp,
+        challenge::Purpose,
         code::OtpCode,
         ids::ChallengeId,
         message::MessageKind,
         phone::Phone,
     },
     service::{
-        accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
+        accounts::{ATTEMPTS, contended, find_verified, open_keys, sign},
         authenticate::Caller,
         core::Core,
         failure::Failure,
         fresh::is_fresh,
-        text_guard::{Admitted, GuardError, admit, is_served, note_verified},
+        text_codes::{TextCode, ask_for, may_send, note_came_back},
+        text_guard::{Admitted, GuardError, admit},
     },
     storage::{
         Change,
@@ -58,6 +58,9 @@ pub enum SendCodeError {
     /// What guards texts lets it through not now.
     #[error(transparent)]
     Held(GuardError),
+    /// The number is a second factor: another one takes its place once that is turned off.
+    #[error("the number is a second factor")]
+    IsSecondFactor,
     /// The sign-in is too old to enrol another number.
     #[error("the sign-in is too old")]
     StaleSignIn,
@@ -76,15 +79,6 @@ pub struct SentCode {
     pub challenge: ChallengeId,
     /// What the limits of texts said.
     pub limits: Vec<(Quota, Spent)>,
-}
-
-impl SendCodeError {
-    fn too_soon(challenge: &Challenge, now: Timestamp) -> Self {
-        Self::TooSoon {
-            pause: challenge.may_repeat_at().since(challenge.made_at),
-            retry_after: challenge.may_repeat_at().since(now),
-        }
-    }
 }
 
 impl From<GuardError> for SendCodeError {
@@ -106,15 +100,13 @@ pub async fn send_code(
 ) -> Result<SentCode, SendCodeError> {
     let mut admitted = None;
     let sent = store_code(core, caller, client, enrol, &mut admitted).await;
-    let limits = admitted.as_mut().map(|admitted| std::mem::take(&mut admitted.limits));
-    match (admitted, &sent) {
-        (Some(admitted), Ok(_)) => admitted.sent(core, &caller.account.user_type).await,
-        (Some(admitted), Err(_)) => admitted.take_back(core).await,
-        (None, _) => {}
-    }
+    let limits = match admitted {
+        Some(admitted) => admitted.settle(core, &caller.account.user_type, sent.is_ok()).await,
+        None => Vec::new(),
+    };
     Ok(SentCode {
         challenge: sent?,
-        limits: limits.unwrap_or_default(),
+        limits,
     })
 }
 
@@ -130,29 +122,28 @@ async fn store_code(
         return Err(SendCodeError::Off);
     }
     let keys = open_keys(core, &key).await?.ok_or(SendCodeError::Gone)?;
+    let code = TextCode {
+        purpose: Purpose::VerifyPhone,
+        kind: MessageKind::PhoneCode,
+        event: AuditEvent::PhoneCodeRequested,
+        good_for: None,
+    };
     for _ in 0..ATTEMPTS {
         let (account, security) = find_verified(core, &key).await?.ok_or(SendCodeError::Gone)?;
         let sealed = account.sealed.as_ref().ok_or(SendCodeError::Gone)?;
         let person = core.opened(&key, sealed.open(&keys)).await?;
         let is_other =
             enrol.is_some_and(|phone| person.phone.as_ref().is_none_or(|own| own.expose() != phone.expose()));
+        if is_other && security.factors.texts {
+            return Err(SendCodeError::IsSecondFactor);
+        }
         if is_other && !is_fresh(core, caller).await? {
             return Err(SendCodeError::StaleSignIn);
         }
         let phone = enrol.or(person.phone.as_ref()).ok_or(SendCodeError::NoPhone)?;
-        if !phone.is_textable() {
-            return Err(SendCodeError::NotTextable);
-        }
-        if !is_served(core, phone) {
-            return Err(SendCodeError::NotServed);
-        }
-        let now = core.clock.now();
-        let last = account.challenges.get(&Purpose::VerifyPhone);
-        if let Some(last) = last.filter(|last| now < last.may_repeat_at()) {
-            return Err(SendCodeError::too_soon(last, now));
-        }
+        may_send(core, &account, Purpose::VerifyPhone, phone)?;
         if admitted.is_none() {
-            *admitted = Some(admit(core, caller, client, phone).await?);
+            *admitted = Some(admit(core, &key, client, phone).await?);
         }
         let enrolled = if is_other {
             let keyring = core.keyring.current();
@@ -167,48 +158,26 @@ async fn store_code(
         } else {
             None
         };
-        let (message_id, entry) = message(core, MessageKind::PhoneCode);
-        let id = ChallengeId::make(now, &*core.entropy);
-        let step = change(&*core.stores.accounts, &key, |stored: &mut AccountRecord| {
-            if let Some(last) = stored.challenges.get(&Purpose::VerifyPhone)
-                && now < last.may_repeat_at()
-            {
-                return Change::Leave(Step::TooSoon(SendCodeError::too_soon(last, now)));
-            }
-            if let Some((signed, sealed_phone)) = &enrolled {
-                let is_stored = stored.replace_security(security.rev_sec, signed.clone());
-                let Some(sealed) = stored.sealed.as_mut().filter(|_| is_stored) else {
-                    return Change::Leave(Step::Overtaken);
-                };
-                sealed.phone = Some(sealed_phone.clone());
-                stored.version += 1;
-                stored.updated_at = now;
-            }
-            stored.challenge(Purpose::VerifyPhone, id.clone(), now);
-            stored.outbox.replace(&message_id, entry.clone());
-            Change::Store(Step::Done)
-        })
-        .await
-        .map_err(Failure::from)?;
-        match step.into_value() {
-            Some(Step::Done) => {
-                core.note_message(&key.user_type, &key.id, AuditEvent::PhoneCodeRequested, &message_id)
-                    .await;
-                hand_over(core, &key, message_id);
-                return Ok(id);
-            }
-            Some(Step::TooSoon(refused)) => return Err(refused),
-            Some(Step::Overtaken) => {}
-            None => return Err(SendCodeError::Gone),
+        let now = core.clock.now();
+        let asked = ask_for(core, &key, &code, |stored| {
+            let Some((signed, sealed_phone)) = &enrolled else {
+                return true;
+            };
+            let is_stored = stored.replace_security(security.rev_sec, signed.clone());
+            let Some(sealed) = stored.sealed.as_mut().filter(|_| is_stored) else {
+                return false;
+            };
+            sealed.phone = Some(sealed_phone.clone());
+            stored.void(Purpose::SecondFactor);
+            stored.version += 1;
+            stored.updated_at = now;
+            true
+        });
+        if let Some(id) = asked.await? {
+            return Ok(id);
         }
     }
     Err(contended().into())
-}
-
-enum Step {
-    Done,
-    TooSoon(SendCodeError),
-    Overtaken,
 }
 
 /// Why the number stays unverified.
@@ -295,7 +264,9 @@ pub async fn verify_code(
             crate::storage::Changed::Stored(_) => {
                 core.note(&key.user_type, &key.id, AuditEvent::PhoneVerified, Outcome::Success)
                     .await;
-                count_verified(core, caller).await;
+                if let Some(pending) = caller.account.challenges.get(&Purpose::VerifyPhone) {
+                    note_came_back(core, &key, &caller.account, pending.made_at).await;
+                }
                 return Ok(());
             }
             crate::storage::Changed::Left(true) => {}
@@ -303,19 +274,4 @@ pub async fn verify_code(
         }
     }
     Err(contended().into())
-}
-
-/// Tells the guard of texts that a code came back. Done is done: where the number can't be opened any more, nothing is told.
-async fn count_verified(core: &Core, caller: &Caller) {
-    let pending = caller.account.challenges.get(&Purpose::VerifyPhone);
-    let sealed = caller.account.sealed.as_ref().and_then(|sealed| sealed.phone.as_ref());
-    let (Some(pending), Some(sealed)) = (pending, sealed) else {
-        return;
-    };
-    let key = caller.key();
-    if let Ok(Some(keys)) = open_keys(core, &key).await
-        && let Ok(phone) = core.opened(&key, keys.open(sealed)).await
-    {
-        note_verified(core, &phone, pending.made_at).await;
-    }
 }

@@ -41,7 +41,7 @@ pub(in crate::service) async fn open_profile(
         person,
         is_email_verified: security.is_email_verified,
         is_phone_verified: security.is_phone_verified,
-        is_mfa_enabled: security.factors.totp.is_some(),
+        is_mfa_enabled: security.factors.is_on(),
         role: security.role.clone(),
         created_at: account.created_at,
         updated_at: account.updated_at,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     domain::{
         audit::{AuditEvent, Outcome},
+        challenge::CodeFor,
         clock::Timestamp,
         password::Password,
         second_factor::Proof,
@@ -60,13 +61,14 @@ pub async fn reauthenticate(
     password: Password,
     proof: Option<&Proof>,
 ) -> Result<Proven, ReauthenticateError> {
-    let has_second_factor = caller.security.factors.totp.is_some();
+    let has_second_factor = caller.security.factors.is_on();
     if has_second_factor && proof.is_none() {
         return Err(ReauthenticateError::SecondFactorDue);
     }
     check_password(core, caller, password, AuditEvent::Reauthenticated).await?;
     if let Some(proof) = proof.filter(|_| has_second_factor) {
-        prove(core, &caller.key(), caller.security.epoch, proof).await?;
+        let wanted = CodeFor::Session(caller.session_id.clone());
+        prove(core, &caller.key(), caller.security.epoch, proof, &wanted).await?;
     }
     let key = Ref::new(&caller.account.user_type, caller.session_id.clone());
     let now = core.clock.now();

@@ -106,7 +106,7 @@ async fn follow(
     let keys = open_keys(core, &key).await?.ok_or(ResetError::LinkInvalid)?;
     let sealed = account.sealed.as_ref().ok_or(ResetError::LinkInvalid)?;
     let person = core.opened(&key, sealed.open(&keys)).await?;
-    let has_second_factor = security.factors.totp.is_some();
+    let has_second_factor = security.factors.is_on();
     let password = choose_password(core, user_type, chosen, &person, has_second_factor).await?;
     let place = devices::place(core, &key, device)?;
     let password_hash = core.hasher.hash(Arc::new(password)).await.map_err(Failure::from)?;

@@ -59,6 +59,8 @@ pub struct Claims {
     pub has_password: bool,
     /// It has a second factor.
     pub has_totp: bool,
+    /// Whether codes by text are a second factor.
+    pub has_texts: bool,
     /// Recovery codes that are left.
     pub recovery_codes: usize,
     /// Sessions of an older epoch are over.
@@ -91,6 +93,7 @@ pub async fn examine(core: &Core, key: &Ref<AccountId>) -> Result<Claims, Resign
         is_phone_verified: shown.is_phone_verified,
         has_password: shown.password_hash.is_some(),
         has_totp: shown.factors.totp.is_some(),
+        has_texts: shown.factors.texts,
         recovery_codes: shown.factors.recovery.len(),
         epoch: shown.epoch,
         rev_sec: shown.rev_sec,

@@ -11,19 +11,19 @@ use crate::{
     domain::{
         audit::{AuditEvent, Outcome},
         clock::Timestamp,
+        ids::AccountId,
         limits::Limit,
         phone::Phone,
         text_scope::TextScope,
         user_type::UserType,
     },
     service::{
-        authenticate::Caller,
         core::Core,
         failure::Failure,
         limits::{spend, spend_of_all},
     },
     storage::{
-        Verdict,
+        Ref, Verdict,
         limits::{Quota, Spent},
         text_counts::{Conversion, ConversionAlarm, Spend, TextCountRecord, count},
     },
@@ -94,9 +94,9 @@ pub fn is_served(core: &Core, phone: &Phone) -> bool {
     countries.is_none_or(|served| phone.territory().is_some_and(|territory| served.contains(territory)))
 }
 
-/// Spends one text from each limit and cap; `client` is the address of the caller's client, as limits count it.
-pub async fn admit(core: &Core, caller: &Caller, client: &str, phone: &Phone) -> Result<Admitted, GuardError> {
-    let user_type = &caller.account.user_type;
+/// Spends one text of `account` from each limit and cap; `client` is the address of its owner's client, as limits count it.
+pub async fn admit(core: &Core, account: &Ref<AccountId>, client: &str, phone: &Phone) -> Result<Admitted, GuardError> {
+    let user_type = &account.user_type;
     let (prefix, country) = (TextScope::prefix_of(phone), TextScope::country_of(phone));
     let now = core.clock.now();
     let known = core.stores.text_counts.find(&prefix).await.map_err(Failure::from)?;
@@ -105,7 +105,7 @@ pub async fn admit(core: &Core, caller: &Caller, client: &str, phone: &Phone) ->
         return Err(paused(until, now));
     }
     let mut admitted = Admitted {
-        limits: spend_limits(core, caller, client, phone).await?,
+        limits: spend_limits(core, account, client, phone).await?,
         charged: Vec::new(),
         prefix,
         country,
@@ -150,12 +150,12 @@ fn paused(until: Timestamp, now: Timestamp) -> GuardError {
 
 async fn spend_limits(
     core: &Core,
-    caller: &Caller,
+    account: &Ref<AccountId>,
     client: &str,
     phone: &Phone,
 ) -> Result<Vec<(Quota, Spent)>, GuardError> {
-    let user_type = &caller.account.user_type;
-    let account = caller.account.id.as_str();
+    let user_type = &account.user_type;
+    let account = account.id.as_str();
     let country = TextScope::country_of(phone).to_string();
     let prefix = TextScope::prefix_of(phone).to_string();
     let mut said = Vec::new();
@@ -183,6 +183,17 @@ async fn spend_limits(
 }
 
 impl Admitted {
+    /// Counts what became of it; answers what the limits said.
+    pub async fn settle(mut self, core: &Core, user_type: &UserType, is_sent: bool) -> Vec<(Quota, Spent)> {
+        let limits = std::mem::take(&mut self.limits);
+        if is_sent {
+            self.sent(core, user_type).await;
+        } else {
+            self.take_back(core).await;
+        }
+        limits
+    }
+
     /// Counts the code that goes out, and raises the alarm where those before it don't come back. It is on its way: what
     /// can't be counted is told and stops nothing.
     pub async fn sent(self, core: &Core, user_type: &UserType) {

@@ -36,7 +36,12 @@ pub async fn note_status(
         TextStatus::Undelivered => (AuditEvent::MessageUndelivered, Outcome::Refused, Some("undelivered")),
         TextStatus::Failed => (AuditEvent::MessageUndelivered, Outcome::Refused, Some("failed")),
     };
-    let details = Details::of_message(message, MessageKind::PhoneCode);
+    let kind = if asked.event == AuditEvent::SecondFactorCodeRequested {
+        MessageKind::SecondFactorCode
+    } else {
+        MessageKind::PhoneCode
+    };
+    let details = Details::of_message(message, kind);
     let details = reason.into_iter().fold(details, Details::and_reason);
     let details = code.into_iter().fold(details, Details::and_code);
     // The callback is the provider's request: its network and request id say nothing of the person.

@@ -81,6 +81,9 @@ pub enum UpdateError {
     /// Usernames are public by nature: a taken one is told.
     #[error("the username is taken")]
     UsernameTaken,
+    /// The number is a second factor: it changes once that is turned off, so that no change of a profile takes it over.
+    #[error("the number is a second factor")]
+    PhoneIsSecondFactor,
     /// The sign-in is too old for another address or number.
     #[error("the sign-in is too old")]
     StaleSignIn,
@@ -145,6 +148,9 @@ pub(in crate::service) async fn apply_update(
         if let Some(role) = role {
             plan.assign(role);
         }
+        if plan.is_other_phone && security.factors.texts {
+            return Err(UpdateError::PhoneIsSecondFactor);
+        }
         if plan.needs_fresh && !is_fresh(core, changing.by).await? {
             return Err(UpdateError::StaleSignIn);
         }
@@ -171,6 +177,7 @@ pub(in crate::service) async fn apply_update(
             if plan.is_other_phone {
                 // The code went to the number before.
                 stored.void(Purpose::VerifyPhone);
+                stored.void(Purpose::SecondFactor);
             }
             if link.to.is_some() {
                 stored.challenge(Purpose::ChangeAddress, challenge_id.clone(), now);

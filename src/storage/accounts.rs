@@ -119,7 +119,7 @@ impl AccountRecord {
     }
 
     /// Puts a challenge in place of the last one of its purpose.
-    pub fn challenge(&mut self, purpose: Purpose, id: ChallengeId, now: Timestamp) -> &Challenge {
+    pub fn challenge(&mut self, purpose: Purpose, id: ChallengeId, now: Timestamp) -> &mut Challenge {
         let challenge = Challenge::make(id, purpose, now, self.challenges.get(&purpose));
         self.challenges.entry(purpose).insert_entry(challenge).into_mut()
     }

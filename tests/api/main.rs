@@ -145,6 +145,8 @@ mod rotation;
 mod second_factor;
 mod second_factor_changes;
 mod second_factor_required;
+mod second_factor_text_changes;
+mod second_factor_texts;
 mod sessions;
 mod sign_in;
 mod slow_and_large_bodies;

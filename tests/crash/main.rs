@@ -27,4 +27,5 @@ mod meetings;
 mod messages;
 mod registrations;
 mod rotation;
+mod second_factors;
 mod sessions;

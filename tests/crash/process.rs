@@ -153,7 +153,13 @@ impl Process {
             audit_lines: None,
             erasures: Some(erasures),
             user_types: user_types
-                .map(|user_type| (user_type, UserTypeSettings::default()))
+                .map(|user_type| {
+                    let settings = UserTypeSettings {
+                        allows_text_factor: true,
+                        ..UserTypeSettings::default()
+                    };
+                    (user_type, settings)
+                })
                 .collect(),
             stores,
         });

@@ -203,7 +203,24 @@ impl World {
             .into_iter()
             .flatten()
             .flatten();
-        files.map(|file| read_mail(&file.path())).collect()
+        let mails = files.filter(|file| file.path().extension().is_some_and(|kind| kind == "eml"));
+        mails.map(|file| read_mail(&file.path())).collect()
+    }
+
+    /// The body of every text that was sent, oldest first.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let files = std::fs::read_dir(&self.installation.config.mail.directory);
+        let paths = files.into_iter().flatten().flatten().map(|file| file.path());
+        let mut texts: Vec<_> = paths
+            .filter(|path| path.extension().is_some_and(|kind| kind == "sms"))
+            .collect();
+        // Named by their messages, whose ids are in the order of time.
+        texts.sort();
+        let body = |path| {
+            let text = std::fs::read_to_string(path).expect("readable");
+            text.split_once("\n\n").expect("head and body").1.to_owned()
+        };
+        texts.iter().map(body).collect()
     }
 
     /// The tokens of every mailed link.

@@ -20,6 +20,7 @@ use sealgate::{
         person_name::PersonName,
         phone::Phone,
         private::Private,
+        second_factor::RecoveryKey,
         token::{AccessToken, LinkToken},
         username::Username,
     },
@@ -45,6 +46,7 @@ fn debugging_shows_the_type_and_nothing_else() {
     );
     check("OtpCode", &OtpCode::make(&SystemEntropy));
     check("TotpSecret", &TotpSecret::make(&SystemEntropy));
+    check("RecoveryKey", &RecoveryKey::make(&SystemEntropy));
     check("AccessToken", &AccessToken::new("a.b.c".to_owned()));
     check("LinkToken", &LinkToken::make(id, &SystemEntropy));
     check("PasswordHash", &PasswordHash::from_stored("$argon2id$".to_owned()));

@@ -8,7 +8,8 @@ use sealgate::crypto::{
     data_key::{DataKeys, Dek},
     field::{
         Attributes, Country, EmailAddress, Field, FirstName, LastName, OutboxAddress, OutboxLink, PendingEmail,
-        PhoneNumber, RequestAddress, SessionAgent, SessionNetwork, SignInChallenge, Totp, UsernameField,
+        PhoneNumber, RecoverySecret, RequestAddress, SessionAgent, SessionNetwork, SignInChallenge, Totp,
+        UsernameField,
     },
     sealed::{CannotOpen, Sealed},
 };
@@ -53,6 +54,7 @@ static KINDS: [Kind; 15] = [
     kind::<PhoneNumber>(b"+4915112345678"),
     kind::<Country>(b"DE"),
     kind::<Totp>(b"01234567890123456789"),
+    kind::<RecoverySecret>(b"01234567890123456789"),
 ];
 
 /// Whose a field may be. Two have the same id in different user types, as imported accounts may.

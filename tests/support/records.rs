@@ -179,7 +179,9 @@ impl Person {
                 )),
                 factors: Factors {
                     totp: Some(sealed(7)),
+                    texts: true,
                     recovery: vec![digest(1), digest(2)],
+                    recovery_key: Some(sealed(9)),
                 },
                 epoch: largest,
                 kept_session: Some(id("ses_", 1)),
@@ -348,6 +350,7 @@ fn challenge(n: usize, digest: Option<TokenDigest>) -> Challenge {
         id: id("chl_", n),
         digest,
         link: digest,
+        good_for: None,
         expires_at: NOW,
         tries: u32::MAX,
         hour: i64::MAX,

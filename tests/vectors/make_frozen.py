@@ -105,6 +105,7 @@ def sealed_fields() -> list:
         sealed("last_name", "Wolfeschlegelsteinhausenbergerdorff".encode(), True, 0x0102),
         sealed("email", "ada@example.com".encode(), False, 1),
         sealed("totp", key("totp secret")[:20], False, 1),
+        sealed("recovery_key", key("recovery key")[:20], False, 1),
     ]
 
 
@@ -138,7 +139,9 @@ def email_filter() -> dict:
     }
 
 
-def record(status, role, flags, password_hash, totp, recovery, epoch, kept_session, slots, rev_sec) -> dict:
+def record(status, role, flags, password_hash, totp, recovery, epoch, kept_session, slots, rev_sec, texts=None) -> dict:
+    # What recovery codes are keyed with where codes by text are on: a third flag, and a part at the end.
+    flags = (*flags, 1) if texts else flags
     message = join(
         b"sealgate/record/v1",
         USER_TYPE.encode(),
@@ -153,6 +156,7 @@ def record(status, role, flags, password_hash, totp, recovery, epoch, kept_sessi
         kept_session.encode(),
         join(*slots),
         struct.pack(">Q", rev_sec),
+        *([texts] if texts else []),
     )
     version = 0x0102
     return {
@@ -171,7 +175,7 @@ def record(status, role, flags, password_hash, totp, recovery, epoch, kept_sessi
         "rev_sec": rev_sec,
         "message": message.hex(),
         "mac": (struct.pack(">H", version) + mac(key("mac"), message)).hex(),
-    }
+    } | ({"texts": True, "recovery_key": texts.hex()} if texts else {})
 
 
 def records() -> list:
@@ -179,12 +183,14 @@ def records() -> list:
     indexes = [bytes.fromhex(value["index"]) for value in blind_index()["values"]]
     used = [unused, indexes[0], unused, indexes[1], unused, indexes[2]]
     totp = bytes.fromhex(sealed_fields()[3]["envelope"])
+    recovery_key = bytes.fromhex(sealed_fields()[4]["envelope"])
     recovery = [key("recovery code 1"), key("recovery code 2")]
     phc = password_hash()["phc"]
     return [
         record("active", "user", (1, 0), phc, b"", [], 0, "", used, 0),
         record("locked", "admin", (1, 1), phc, totp, recovery, 2**40 + 3, SESSION, used, 7),
         record("erased", "user", (0, 0), "", b"", [], 4, "", [unused] * 6, 9),
+        record("active", "user", (1, 1), phc, b"", recovery, 2, SESSION, used, 3, recovery_key),
     ]
 
 
@@ -713,6 +719,7 @@ def frozen() -> dict:
             "attributes": False,
             "totp": False,
             "totp_pending": False,
+            "recovery_key": False,
             "request_address": True,
             "sign_in_challenge": True,
             "outbox_to": True,

@@ -25,7 +25,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct AdminAccountApi;
 
-const UPDATE: Codes = codes([ErrorCode::VersionConflict, ErrorCode::UsernameTaken]);
+const UPDATE: Codes = codes([
+    ErrorCode::VersionConflict,
+    ErrorCode::UsernameTaken,
+    ErrorCode::PhoneIsSecondFactor,
+]);
 
 #[OpenApi]
 impl AdminAccountApi {

@@ -2,7 +2,7 @@
 
 use poem_openapi::{ApiResponse, Enum, OpenApi, param::Query, payload::Json};
 
-use super::{ADMIN, Admin, FRESH, LIST, refused_parameter};
+use super::{ADMIN, Admin, FRESH, LIST, account_id, refused_parameter};
 use crate::{
     domain::{
         account::AccountStatus,
@@ -14,12 +14,13 @@ use crate::{
         body::Body,
         dto::admin::{AccountList, AccountSummarySchema, Invite},
         error_code::{Codes, ErrorCode, codes},
+        idempotent::IdempotencyHeader,
         problem::{FieldProblem, Problem},
-        refusals::{BODY, Refused},
+        refusals::{BODY, IDEMPOTENT, Refused},
     },
     service::admin::{
         grants::{CreateAccount, ListAccounts},
-        invite::invite,
+        invite::{invite, invited},
         list::{Wanted, list_accounts},
         page::USUAL,
     },
@@ -98,10 +99,22 @@ impl AdminAccountsApi {
     async fn invite(
         &self,
         admin: Admin<CreateAccount>,
+        idempotency: IdempotencyHeader,
         body: Body<Invite>,
-    ) -> Result<InviteResponse, Refused<{ ADMIN | BODY | FRESH | INVITE }>> {
-        let Invite { person, role } = body.0;
-        let summary = invite(&admin.population.core, &admin.proof, &person, role).await?;
+    ) -> Result<InviteResponse, Refused<{ ADMIN | BODY | IDEMPOTENT | FRESH | INVITE }>> {
+        let (core, population) = (&admin.population.core, &admin.population);
+        let name = admin.proof.name();
+        let (guarded, done) = idempotency.begin(population, "/admin/accounts", Some(&name)).await?;
+        let summary = match done {
+            Some(id) => invited(core, &admin.proof, &account_id(&id)?).await?,
+            None => {
+                let Invite { person, role } = body.0;
+                let made = invite(core, &admin.proof, &person, role).await;
+                let id = made.as_ref().ok().map(|summary| summary.id.as_str());
+                IdempotencyHeader::end(population, &guarded, id).await;
+                made?
+            }
+        };
         Ok(InviteResponse::Invited(Json(summary.into())))
     }
 }

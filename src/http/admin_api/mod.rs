@@ -12,12 +12,12 @@ pub use actions::AdminActionsApi;
 pub use trail::AdminTrailApi;
 
 use poem::{Request, RequestBody};
-use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, registry::Registry};
+use poem_openapi::{ApiExtractor, ExtractParamOptions};
 
 use crate::{
     domain::ids::AccountId,
     http::{
-        caller::{SignedIn, bearer},
+        caller::{bearer, takes_bearer},
         dto::admin::AccountSummarySchema,
         error_code::{Codes, ErrorCode, codes},
         middleware::rate_limit::Identity,
@@ -41,17 +41,7 @@ pub struct Admin<P> {
 }
 
 impl<'a, P: Grant> ApiExtractor<'a> for Admin<P> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn security_schemes() -> Vec<&'static str> {
-        SignedIn::security_schemes()
-    }
-
-    fn register(registry: &mut Registry) {
-        SignedIn::register(registry);
-    }
+    takes_bearer!();
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let population = Population::of(request)?;

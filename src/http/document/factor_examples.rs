@@ -17,10 +17,22 @@ const RECOVERY_CODE: &str = "u6t2-pj5h-u6t2-pj5h";
 pub fn others(operation: &str) -> Vec<Sent> {
     let sent = |name, summary, body| vec![Sent { name, summary, body }];
     match operation {
-        "mfa_verify" => sent(
-            "recovery_code",
-            "Without the app",
-            json!({ "mfa_token": MFA_TOKEN, "recovery_code": RECOVERY_CODE }),
+        "mfa_verify" => vec![
+            Sent {
+                name: "sms_code",
+                summary: "By text",
+                body: json!({ "mfa_token": MFA_TOKEN, "sms_code": "042042" }),
+            },
+            Sent {
+                name: "recovery_code",
+                summary: "Without app and phone",
+                body: json!({ "mfa_token": MFA_TOKEN, "recovery_code": RECOVERY_CODE }),
+            },
+        ],
+        "mfa_confirm_sms" => sent(
+            "waiting",
+            "For a sign-in that waits",
+            json!({ "mfa_token": MFA_TOKEN, "sms_code": "042042" }),
         ),
         "mfa_enrol_totp" => sent("waiting", "For a sign-in that waits", json!({ "mfa_token": MFA_TOKEN })),
         "mfa_confirm_totp" => sent(
@@ -64,6 +76,23 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
                 "tokens": tokens(),
             }),
         ),
+        "mfa_send_sms" => (
+            "The text is on its way. The answer never holds the code.",
+            json!({ "message": "A code is on its way to your phone.", "expires_in": 300 }),
+        ),
+        "mfa_confirm_sms" => (
+            "They are on; the recovery codes are shown this once. `tokens` where a sign-in waited for it.",
+            json!({
+                "message": "From now on signing in takes a code by text, too. Keep the recovery codes safe: each lets you \
+                            in once without your phone.",
+                "recovery_codes": [RECOVERY_CODE],
+                "tokens": null,
+            }),
+        ),
+        "mfa_disable_sms" => (
+            "They are off.",
+            json!({ "message": "From now on signing in takes no code by text." }),
+        ),
         "mfa_recovery_codes" => (
             "The new ones, shown this once.",
             json!({
@@ -73,7 +102,7 @@ pub fn answer(operation: &str) -> Option<(&'static str, Value)> {
         ),
         "mfa_disable_totp" => (
             "It is off.",
-            json!({ "message": "From now on signing in takes your password alone." }),
+            json!({ "message": "From now on signing in takes no code of an app." }),
         ),
         "email_sign_in" => (
             "The same for every address, known or not; the challenge is another each time.",

@@ -122,7 +122,7 @@ fn finish_parameters(name: &str, operation: &mut Value) {
             parameter["example"] = example.into();
         }
     }
-    if matches!(name, "create" | "otp_phone") {
+    if matches!(name, "create" | "otp_phone" | "admin_invite") {
         list.push(reference("parameters", "Idempotency-Key"));
     }
     // An administrator names whom they please.

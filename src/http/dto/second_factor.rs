@@ -123,7 +123,89 @@ impl Dto for ConfirmTotp {
             fields.refuse("code", "missing", "Send this member.");
             return None;
         }
-        let code = read_code(fields)?;
+        let code = read_code(fields, "code")?;
+        Some(Self { code, token })
+    }
+}
+
+/// Asking for a code by text.
+#[derive(Object)]
+#[oai(example, rename = "SendSms")]
+pub struct SendSmsSchema {
+    /// What a sign-in answered that waits for it. Left out by who is signed in.
+    mfa_token: Option<String>,
+}
+
+impl poem_openapi::types::Example for SendSmsSchema {
+    fn example() -> Self {
+        Self {
+            mfa_token: Some("mf1.bm90IGEgdG9rZW4gb2YgYW55Ym9keQ".into()),
+        }
+    }
+}
+
+/// The same, read.
+#[derive(Debug)]
+pub struct SendSms(pub Option<Private>);
+
+impl Dto for SendSms {
+    type Schema = SendSmsSchema;
+    const TAKES_FORM: bool = true;
+    const IS_REQUIRED: bool = false;
+
+    fn read(fields: &mut Fields, _: &Population) -> Option<Self> {
+        Some(Self(fields.optional("mfa_token").as_ref().map(private)))
+    }
+}
+
+/// A code by text is on its way.
+#[derive(Object)]
+pub struct SmsSent {
+    /// For people.
+    pub message: String,
+    /// Seconds that the code works.
+    pub expires_in: u64,
+}
+
+/// The code of a text.
+#[derive(Object)]
+#[oai(example, rename = "ConfirmSms")]
+pub struct ConfirmSmsSchema {
+    /// Six digits of the text.
+    sms_code: String,
+    /// What a sign-in answered that waits for it. Left out by who is signed in.
+    mfa_token: Option<String>,
+}
+
+impl poem_openapi::types::Example for ConfirmSmsSchema {
+    fn example() -> Self {
+        Self {
+            sms_code: "042042".into(),
+            mfa_token: None,
+        }
+    }
+}
+
+/// The same, read.
+#[derive(Debug)]
+pub struct ConfirmSms {
+    /// The code.
+    pub code: OtpCode,
+    /// Of a sign-in that waits.
+    pub token: Option<Private>,
+}
+
+impl Dto for ConfirmSms {
+    type Schema = ConfirmSmsSchema;
+    const TAKES_FORM: bool = true;
+
+    fn read(fields: &mut Fields, _: &Population) -> Option<Self> {
+        let token = fields.optional("mfa_token").as_ref().map(private);
+        if !fields.has("sms_code") {
+            fields.refuse("sms_code", "missing", "Send this member.");
+            return None;
+        }
+        let code = read_code(fields, "sms_code")?;
         Some(Self { code, token })
     }
 }
@@ -138,6 +220,8 @@ pub struct VerifyMfaSchema {
     code: Option<String>,
     /// In place of `code`: one of the recovery codes.
     recovery_code: Option<String>,
+    /// In place of `code`: six digits of the text that `/mfa/sms` sent.
+    sms_code: Option<String>,
 }
 
 impl poem_openapi::types::Example for VerifyMfaSchema {
@@ -146,6 +230,7 @@ impl poem_openapi::types::Example for VerifyMfaSchema {
             mfa_token: "mf1.bm90IGEgdG9rZW4gb2YgYW55Ym9keQ".into(),
             code: Some("042042".into()),
             recovery_code: None,
+            sms_code: None,
         }
     }
 }
@@ -167,7 +252,7 @@ impl Dto for VerifyMfa {
         let token = fields.required("mfa_token").as_ref().map(private);
         let proof = read_proof(fields).ok()?;
         if proof.is_none() {
-            fields.refuse("code", "missing", "Send `code` or `recovery_code`.");
+            fields.refuse("code", "missing", "Send `code`, `sms_code` or `recovery_code`.");
         }
         Some(Self {
             token: token?,
@@ -178,41 +263,54 @@ impl Dto for VerifyMfa {
 
 /// What is shown of a second factor, if anything.
 pub(in crate::http) fn read_proof(fields: &mut Fields) -> Result<Option<Proof>, Noted> {
-    let recovery = fields.optional("recovery_code");
-    let was_given = recovery.is_some();
-    let recovery = fields.parse("recovery_code", recovery, RecoveryCode::parse);
-    if was_given {
-        if fields.has("code") {
-            fields.ignore("code");
-            fields.refuse("code", "one_of_two", "Send `code` or `recovery_code`, not both.");
+    let mut given = Vec::new();
+    for name in ["code", "sms_code", "recovery_code"] {
+        let is_absent = name != "code" && fields.takes_null(name) || !fields.has(name);
+        if !is_absent {
+            given.push(name);
         }
-        return recovery.map(|code| Some(Proof::Recovery(code))).ok_or(Noted);
     }
-    if fields.has("code") {
-        return read_code(fields).map(|code| Some(Proof::Totp(code))).ok_or(Noted);
+    if given.len() > 1 {
+        for name in &given {
+            fields.ignore(name);
+        }
+        let detail = "Send one of `code`, `sms_code` and `recovery_code`.";
+        fields.refuse(given[0], "one_of_two", detail);
+        return Err(Noted);
     }
-    Ok(None)
+    let proof = match given.first() {
+        Some(&"recovery_code") => {
+            let text = fields.optional("recovery_code");
+            let code = fields.parse("recovery_code", text, RecoveryCode::parse);
+            code.map(Proof::Recovery)
+        }
+        Some(&"sms_code") => read_code(fields, "sms_code").map(Proof::Text),
+        Some(_) => read_code(fields, "code").map(Proof::Totp),
+        None => return Ok(None),
+    };
+    proof.map(Some).ok_or(Noted)
 }
 
 /// An integer loses its zeros on the left; they come back.
-fn read_code(fields: &mut Fields) -> Option<OtpCode> {
-    let code = match fields.json("code") {
+fn read_code(fields: &mut Fields, name: &str) -> Option<OtpCode> {
+    let code = match fields.json(name) {
         Some(serde_json::Value::String(text)) => OtpCode::parse(text.trim()),
         Some(serde_json::Value::Number(number)) => OtpCode::parse(&number.to_string()),
         _ => None,
     };
     if code.is_none() {
-        fields.refuse("code", "invalid", "Send the six digits that the app shows.");
+        fields.refuse(name, "invalid", "Send the six digits that the app or the text shows.");
     }
     code
 }
 
-/// The second factor is on.
+/// A second factor is on.
 #[derive(Object)]
-pub struct TotpConfirmed {
+#[oai(rename = "TotpConfirmed")]
+pub struct FactorConfirmed {
     /// For people.
     pub message: String,
-    /// Each lets you in once without the app. Shown this once.
+    /// Each lets you in once without app or phone. Shown this once.
     pub recovery_codes: Vec<String>,
     /// The session, where a sign-in waited for it.
     pub tokens: Option<Tokens>,
@@ -224,6 +322,6 @@ pub struct TotpConfirmed {
 pub struct RecoveryCodes {
     /// For people.
     pub message: String,
-    /// Each lets you in once without the app. Shown this once.
+    /// Each lets you in once without app or phone. Shown this once.
     pub recovery_codes: Vec<String>,
 }

@@ -70,6 +70,8 @@ pub struct ReauthenticateSchema {
     code: Option<String>,
     /// In place of `code`: one of the recovery codes.
     recovery_code: Option<String>,
+    /// In place of `code`: six digits of the text that `/mfa/sms` sent.
+    sms_code: Option<String>,
 }
 
 impl poem_openapi::types::Example for ReauthenticateSchema {
@@ -78,6 +80,7 @@ impl poem_openapi::types::Example for ReauthenticateSchema {
             password: "SecureP@ssw0rd123!".into(),
             code: None,
             recovery_code: None,
+            sms_code: None,
         }
     }
 }

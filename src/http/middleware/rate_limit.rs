@@ -65,7 +65,7 @@ pub fn counted(path: &str) -> Counted {
         "/verify-token" => Counted::Client(Limit::VerifyToken),
         "/logout" => Counted::Client(Limit::Logout),
         "/" => by_identity(Limit::Account, Limit::Account),
-        "/mfa/totp" | "/mfa/totp/confirm" | "/mfa/verify" | "/mfa/recovery-codes" => {
+        "/mfa/totp" | "/mfa/totp/confirm" | "/mfa/sms" | "/mfa/sms/confirm" | "/mfa/verify" | "/mfa/recovery-codes" => {
             by_identity(Limit::SecondFactor, Limit::Stranger)
         }
         "/reauthenticate" => by_identity(Limit::Reauthenticate, Limit::Stranger),

@@ -49,6 +49,7 @@ impl From<AdminError> for Problem {
             AdminError::AddressTaken => Self::new(ErrorCode::AddressTaken),
             AdminError::UsernameTaken => RegisterError::UsernameTaken.into(),
             AdminError::VersionConflict => Self::new(ErrorCode::VersionConflict),
+            AdminError::PhoneIsSecondFactor => Self::new(ErrorCode::PhoneIsSecondFactor),
             AdminError::NothingToResend => Self::new(ErrorCode::NothingToResend),
             AdminError::CursorInvalid => Self::new(ErrorCode::CursorInvalid),
             AdminError::Failure(failure) => failure.into(),

@@ -12,8 +12,14 @@ use crate::{
     service::{
         reauthenticate::ReauthenticateError,
         second_factor::{
-            confirm::ConfirmTotpError, due::Due, enrol::EnrolError, prove::ProveError,
-            recovery_codes::ChangeFactorsError, verify::VerifyError,
+            confirm::ConfirmTotpError,
+            confirm_text::ConfirmTextError,
+            due::Due,
+            enrol::EnrolError,
+            prove::ProveError,
+            recovery_codes::ChangeFactorsError,
+            text::{NoTextFactor, SendTextError},
+            verify::VerifyError,
         },
     },
 };
@@ -86,6 +92,35 @@ impl From<ConfirmTotpError> for Problem {
     }
 }
 
+impl From<NoTextFactor> for Problem {
+    fn from(error: NoTextFactor) -> Self {
+        Self::new(match error {
+            NoTextFactor::NotEnabled => ErrorCode::MfaNotEnabled,
+            NoTextFactor::NotAllowed => ErrorCode::MfaSmsNotAllowed,
+            NoTextFactor::NotVerified => ErrorCode::PhoneNotVerified,
+        })
+    }
+}
+
+impl From<SendTextError> for Problem {
+    fn from(error: SendTextError) -> Self {
+        match error {
+            SendTextError::NoFactor(none) => none.into(),
+            SendTextError::Enrol(error) => error.into(),
+            SendTextError::Send(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmTextError> for Problem {
+    fn from(error: ConfirmTextError) -> Self {
+        match error {
+            ConfirmTextError::NoFactor(none) => none.into(),
+            ConfirmTextError::Confirm(error) => error.into(),
+        }
+    }
+}
+
 impl From<ChangeFactorsError> for Problem {
     fn from(error: ChangeFactorsError) -> Self {
         match error {
@@ -105,7 +140,7 @@ impl From<ReauthenticateError> for Problem {
             ReauthenticateError::SecondFactorDue => Self::of_fields(vec![FieldProblem {
                 field: "code".to_owned(),
                 code: "missing".to_owned(),
-                detail: "Your account has a second factor: send `code` or `recovery_code`, too.".to_owned(),
+                detail: "Your account has a second factor: send `code`, `sms_code` or `recovery_code`, too.".to_owned(),
             }]),
             ReauthenticateError::SecondFactor(error) => error.into(),
         }

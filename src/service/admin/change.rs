@@ -3,6 +3,7 @@
 use crate::{
     crypto::record_mac::Security,
     domain::{
+        audit::{AuditEvent, Outcome},
         ids::{AccountId, MessageId},
         message::MessageKind,
     },
@@ -27,15 +28,17 @@ pub(super) struct Standing<'s> {
     pub touch: &'s (dyn Fn(&mut AccountRecord) + Sync),
     /// What its owner is told, in the same write.
     pub tell: Option<MessageKind>,
+    /// What is noted of it.
+    pub event: AuditEvent,
 }
 
-/// Changes it; answers it as it is then, and whether anything was changed.
+/// Changes it, and notes that where anything was changed; answers it as it is then.
 pub(super) async fn change_standing<P>(
     core: &Core,
     admin: &Authorized<P>,
     id: &AccountId,
     wanted: &Standing<'_>,
-) -> Result<(AccountSummary, bool), AdminError> {
+) -> Result<AccountSummary, AdminError> {
     let key = admin.key(id);
     for _ in 0..ATTEMPTS {
         let (account, security) = find_verified(core, &key).await?.ok_or(Denial::NotFound)?;
@@ -43,7 +46,7 @@ pub(super) async fn change_standing<P>(
         let mut next = security.clone();
         (wanted.alter)(&mut next);
         if next == security {
-            return Ok((summary(id, &account, &security), false));
+            return Ok(summary(id, &account, &security));
         }
         let signed = sign(core, &key, &security, |slot| *slot = next.clone())?;
         let told: Option<(MessageId, OutboxEntry)> = wanted.tell.map(|kind| message(core, kind));
@@ -64,7 +67,10 @@ pub(super) async fn change_standing<P>(
                 if let Some((id, _)) = told {
                     hand_over(core, &key, id);
                 }
-                return Ok((summary(id, &account, &next), true));
+                let done = Outcome::Success;
+                core.note_with(admin.population(), Some(id), wanted.event, done, admin.details())
+                    .await;
+                return Ok(summary(id, &account, &next));
             }
             Changed::Stored(None) | Changed::Left(_) => {}
             Changed::Missing | Changed::Taken(_) => return Err(Denial::NotFound.into()),

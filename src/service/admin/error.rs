@@ -37,6 +37,9 @@ pub enum AdminError {
     /// The profile was changed since it was read.
     #[error("the profile has another version")]
     VersionConflict,
+    /// The account's number is a second factor.
+    #[error("the number is a second factor")]
+    PhoneIsSecondFactor,
     /// The account waits for no link.
     #[error("no link is waited for")]
     NothingToResend,

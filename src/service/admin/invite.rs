@@ -6,16 +6,15 @@ use crate::{
         account::NewPerson,
         audit::{AuditEvent, Outcome},
         challenge::Purpose,
-        ids::ChallengeId,
+        ids::{AccountId, ChallengeId},
         message::MessageKind,
         role::Role,
     },
     service::{
-        accounts::find_verified,
-        accounts::{hand_over, message},
+        accounts::{find_verified, hand_over, message},
         admin::{
             authorize::Authorized,
-            error::{AdminError, Denial},
+            error::AdminError,
             grants::CreateAccount,
             summary::{AccountSummary, Facts},
         },
@@ -64,9 +63,18 @@ pub async fn invite(
     let (event, done) = (AuditEvent::AccountInvited, Outcome::Success);
     let details = admin.details().and_role(&role);
     core.note_with(user_type, Some(&key.id), event, done, details).await;
-    let (account, security) = find_verified(core, &key).await?.ok_or(Denial::NotFound)?;
+    invited(core, admin, &key.id).await
+}
+
+/// An account that was made by this before, as it is now: without facts, where it is gone.
+pub async fn invited(
+    core: &Core,
+    admin: &Authorized<CreateAccount>,
+    id: &AccountId,
+) -> Result<AccountSummary, AdminError> {
+    let found = find_verified(core, &admin.key(id)).await?;
     Ok(AccountSummary {
-        facts: Some(Facts::of(&account, &security)),
-        id: key.id,
+        id: id.clone(),
+        facts: found.map(|(account, security)| Facts::of(&account, &security)),
     })
 }

@@ -2,13 +2,7 @@
 //! told, by mail; every session is over at once, at every server, and no link that was mailed before does anything any more.
 
 use crate::{
-    domain::{
-        account::AccountStatus,
-        audit::{AuditEvent, Outcome},
-        challenge::Purpose,
-        ids::AccountId,
-        message::MessageKind,
-    },
+    domain::{account::AccountStatus, audit::AuditEvent, challenge::Purpose, ids::AccountId, message::MessageKind},
     service::{
         admin::{
             authorize::Authorized,
@@ -38,12 +32,9 @@ pub async fn lock_account(
         },
         touch: &withdraw_links,
         tell: Some(MessageKind::AccountLocked),
+        event: AuditEvent::AccountLocked,
     };
-    let (summary, is_changed) = change_standing(core, admin, id, &wanted).await?;
-    if is_changed {
-        note(core, admin, id, AuditEvent::AccountLocked).await;
-    }
-    Ok(summary)
+    change_standing(core, admin, id, &wanted).await
 }
 
 /// Opens it again. One that is not locked stays as it is.
@@ -62,12 +53,9 @@ pub async fn unlock_account(
         },
         touch: &|_| {},
         tell: Some(MessageKind::AccountUnlocked),
+        event: AuditEvent::AccountUnlocked,
     };
-    let (summary, is_changed) = change_standing(core, admin, id, &wanted).await?;
-    if is_changed {
-        note(core, admin, id, AuditEvent::AccountUnlocked).await;
-    }
-    Ok(summary)
+    change_standing(core, admin, id, &wanted).await
 }
 
 /// Whoever made the lock necessary may have asked for them.
@@ -81,12 +69,8 @@ fn withdraw_links(account: &mut AccountRecord) {
         account.challenges.remove(&purpose);
     }
     account.void(Purpose::VerifyPhone);
+    account.void(Purpose::SecondFactor);
     if let Some(sealed) = &mut account.sealed {
         sealed.email_pending = None;
     }
-}
-
-async fn note(core: &Core, admin: &Authorized<LockAccount>, id: &AccountId, event: AuditEvent) {
-    core.note_with(admin.population(), Some(id), event, Outcome::Success, admin.details())
-        .await;
 }

@@ -1,13 +1,9 @@
-//! Takes the second factor off an account whose owner lost it: secret and recovery codes go, every session ends, and the
+//! Takes every second factor off an account whose owner lost it: secret, texts and recovery codes go, every session ends, and the
 //! owner is told. Needs a fresh sign-in: whoever has the password alone gets in from then on.
 
 use crate::{
     crypto::record_mac::Factors,
-    domain::{
-        audit::{AuditEvent, Outcome},
-        ids::AccountId,
-        message::MessageKind,
-    },
+    domain::{audit::AuditEvent, challenge::Purpose, ids::AccountId, message::MessageKind},
     service::{
         admin::{
             authorize::Authorized,
@@ -38,17 +34,13 @@ pub async fn reset_factors(
         // What waits for its first code is theirs no more than what was in use.
         touch: &|account| {
             account.codes = None;
+            account.void(Purpose::SecondFactor);
             if let Some(sealed) = &mut account.sealed {
                 sealed.totp_pending = None;
             }
         },
         tell: Some(MessageKind::FactorsReset),
+        event: AuditEvent::FactorsReset,
     };
-    let (summary, is_changed) = change_standing(core, admin, id, &wanted).await?;
-    if is_changed {
-        let (event, done) = (AuditEvent::FactorsReset, Outcome::Success);
-        core.note_with(admin.population(), Some(id), event, done, admin.details())
-            .await;
-    }
-    Ok(summary)
+    change_standing(core, admin, id, &wanted).await
 }

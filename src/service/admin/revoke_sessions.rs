@@ -1,10 +1,7 @@
 //! Ends all sessions of an account, by one write.
 
 use crate::{
-    domain::{
-        audit::{AuditEvent, Outcome},
-        ids::AccountId,
-    },
+    domain::{audit::AuditEvent, ids::AccountId},
     service::{
         admin::{
             authorize::Authorized,
@@ -30,10 +27,7 @@ pub async fn revoke_sessions(
         },
         touch: &|_| {},
         tell: None,
+        event: AuditEvent::SessionsRevoked,
     };
-    let (summary, _) = change_standing(core, admin, id, &wanted).await?;
-    let (event, done) = (AuditEvent::SessionsRevoked, Outcome::Success);
-    core.note_with(admin.population(), Some(id), event, done, admin.details())
-        .await;
-    Ok(summary)
+    change_standing(core, admin, id, &wanted).await
 }

@@ -49,7 +49,7 @@ impl Facts {
             role: security.role.clone(),
             is_email_verified: security.is_email_verified,
             is_phone_verified: security.is_phone_verified,
-            is_mfa_enabled: security.factors.totp.is_some(),
+            is_mfa_enabled: security.factors.is_on(),
             is_invited: security.password_hash.is_none(),
             created_at: account.created_at,
             updated_at: account.updated_at,

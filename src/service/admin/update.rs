@@ -50,6 +50,7 @@ impl From<UpdateError> for AdminError {
         match error {
             UpdateError::VersionConflict => Self::VersionConflict,
             UpdateError::UsernameTaken => Self::UsernameTaken,
+            UpdateError::PhoneIsSecondFactor => Self::PhoneIsSecondFactor,
             UpdateError::StaleSignIn => Self::StaleSignIn,
             UpdateError::Gone => Denial::NotFound.into(),
             UpdateError::Denied(denial) => denial.into(),

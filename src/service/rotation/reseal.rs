@@ -174,7 +174,7 @@ fn renew_sealed(account: &mut AccountRecord, keys: &DataKeys) -> Result<bool, Ca
     Ok(account.outbox.renew(keys)? || is_person_renewed)
 }
 
-/// The authenticator's secret lies under it.
+/// The authenticator's secret, and what recovery codes are keyed with, lie under it.
 fn renewed_factors(
     core: &Core,
     key: &Ref<AccountId>,
@@ -182,7 +182,7 @@ fn renewed_factors(
     keys: &DataKeys,
 ) -> Result<Option<SignedSecurity>, Failure> {
     let mut factors = security.factors.clone();
-    if !keys.renew_any(&mut factors.totp)? {
+    if !factors.renew(keys)? {
         return Ok(None);
     }
     Ok(Some(sign(core, key, security, |next| next.factors = factors)?))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     crypto::{
         data_key::DataKeys,
-        record_mac::{Factors, Security},
+        record_mac::Factors,
         totp::{accepted_step, recovery_digest},
     },
     domain::{
@@ -15,7 +15,7 @@ use crate::{
         ids::AccountId,
         message::MessageKind,
         private::Private,
-        second_factor::{RECOVERY_CODES, RecoveryCode},
+        second_factor::{RECOVERY_CODES, RecoveryCode, RecoveryKey, SecondFactor},
         token::TokenDigest,
     },
     service::{
@@ -25,7 +25,7 @@ use crate::{
         second_factor::{
             NewFactors,
             enrol::{EnrolError, Enroller},
-            prove::{ProveError, charge},
+            prove::{ProveError, charge, note_refused},
             replace_factors,
         },
         sessions::{Beginning, Started, start},
@@ -89,27 +89,33 @@ pub async fn confirm(
     let key = who.key();
     // Before any try: a token that is over must not use up its account's.
     let (account, _) = who.account(core).await?;
-    charge(core, &key, account).await?;
+    charge(core, &key, account, None).await?;
     for _ in 0..ATTEMPTS {
         let (account, security) = who.account(core).await?;
         let keys = open_keys(core, &key).await?.ok_or(EnrolError::Gone)?;
         let Some((secret, step)) = confirmed(core, &key, &account, &keys, code).await? else {
-            let event = AuditEvent::SecondFactorRefused;
-            core.note(&key.user_type, &key.id, event, Outcome::Refused).await;
+            note_refused(core, &key).await;
             return Err(ConfirmTotpError::Refused);
         };
-        let (recovery_codes, recovery) = make_recovery_codes(core, &key, &secret);
+        let recovery_key = match &security.factors.recovery_key {
+            Some(sealed) => core.opened(&key, keys.open(sealed)).await?,
+            None => RecoveryKey::from(&secret),
+        };
+        let (recovery_codes, recovery) = make_recovery_codes(core, &key, &recovery_key);
         let new = NewFactors {
             factors: Factors {
                 totp: Some(keys.seal(&secret)),
                 recovery,
+                ..security.factors.clone()
             },
-            kept_session: match who {
-                Enroller::SignedIn(caller) => Some(caller.session_id.clone()),
-                Enroller::SigningIn(..) => None,
+            kept_session: who.kept_session(),
+            notice: if security.factors.texts {
+                MessageKind::SecondFactorChanged
+            } else {
+                MessageKind::SecondFactorOn
             },
-            notice: MessageKind::SecondFactorOn,
             event: AuditEvent::SecondFactorEnrolled,
+            factor: SecondFactor::Totp,
         };
         let pending = account.sealed.as_ref().and_then(|sealed| sealed.totp_pending.clone());
         let is_stored = replace_factors(core, &key, &security, new, |account| {
@@ -122,7 +128,7 @@ pub async fn confirm(
         })
         .await?;
         if is_stored {
-            let started = begin(core, who, &key, device).await?;
+            let started = begin(core, who, SecondFactor::Totp, device).await?;
             return Ok(Confirmed {
                 recovery_codes,
                 started,
@@ -151,34 +157,35 @@ async fn confirmed(
 }
 
 /// New codes and what is kept of them.
-pub(in crate::service) fn make_recovery_codes(
+pub(super) fn make_recovery_codes(
     core: &Core,
     key: &Ref<AccountId>,
-    secret: &TotpSecret,
+    recovery_key: &RecoveryKey,
 ) -> (Vec<Private>, Vec<TokenDigest>) {
     let make = |_| {
         let code = RecoveryCode::make(&*core.entropy);
-        let digest = recovery_digest(secret, &key.user_type, &key.id, &code);
+        let digest = recovery_digest(recovery_key, &key.user_type, &key.id, &code);
         (code.expose(), digest)
     };
     (0..RECOVERY_CODES).map(make).unzip()
 }
 
 /// The session of a sign-in that waited.
-async fn begin(
+pub(super) async fn begin(
     core: &Core,
     who: &Enroller<'_>,
-    key: &Ref<AccountId>,
+    factor: SecondFactor,
     device: &Device,
-) -> Result<Option<Started>, ConfirmTotpError> {
+) -> Result<Option<Started>, EnrolError> {
     let Enroller::SigningIn(_, half) = who else {
         return Ok(None);
     };
-    let (_, security): (_, Security) = find_verified(core, key).await?.ok_or(EnrolError::Gone)?;
+    let key = who.key();
+    let (_, security) = find_verified(core, &key).await?.ok_or(EnrolError::Gone)?;
     let beginning = Beginning {
-        account: key,
+        account: &key,
         security: &security,
-        methods: half.first.with_second(),
+        methods: half.first.with_second(factor),
         device,
         remember: half.remember,
     };

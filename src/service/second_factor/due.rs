@@ -37,8 +37,7 @@ pub(in crate::service) fn due(
     first: FirstFactor,
     remember: bool,
 ) -> Result<Option<Due>, Failure> {
-    let factors = factors(security);
-    let enrols = factors.is_empty();
+    let enrols = !security.factors.is_on();
     if enrols && core.settings(&key.user_type).second_factor == SecondFactorPolicy::Optional {
         return Ok(None);
     }
@@ -54,19 +53,23 @@ pub(in crate::service) fn due(
     Ok(Some(if enrols {
         Due::Enrolment { token }
     } else {
+        let factors = factors(core, &key.user_type, security);
         Due::Proof { token, factors }
     }))
 }
 
-fn factors(security: &Security) -> Vec<SecondFactor> {
-    let mut factors = Vec::new();
-    if security.factors.totp.is_some() {
-        factors.push(SecondFactor::Totp);
-        if !security.factors.recovery.is_empty() {
-            factors.push(SecondFactor::RecoveryCode);
-        }
-    }
-    factors
+fn factors(core: &Core, user_type: &UserType, security: &Security) -> Vec<SecondFactor> {
+    let of = &security.factors;
+    // What nobody sends can't be shown.
+    let has_texts = of.texts && !core.settings(user_type).is_texting_off;
+    let each = [
+        (SecondFactor::Totp, of.totp.is_some()),
+        (SecondFactor::Text, has_texts),
+        (SecondFactor::RecoveryCode, !of.recovery.is_empty()),
+    ];
+    each.into_iter()
+        .filter_map(|(factor, is_there)| is_there.then_some(factor))
+        .collect()
 }
 
 /// What the token of a first half says, where it is ours and in time.

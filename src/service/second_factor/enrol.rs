@@ -7,8 +7,14 @@ use crate::{
         totp::{otpauth_uri, typed_secret},
     },
     domain::{
-        account::AccountStatus, clock::Timestamp, code::TotpSecret, ids::AccountId, private::Private,
-        second_factor::ENROLMENT, user_type::UserType,
+        account::AccountStatus,
+        challenge::CodeFor,
+        clock::Timestamp,
+        code::TotpSecret,
+        ids::{AccountId, SessionId},
+        private::Private,
+        second_factor::ENROLMENT,
+        user_type::UserType,
     },
     service::{
         accounts::{find_verified, open_keys},
@@ -21,7 +27,7 @@ use crate::{
     storage::{Change, Ref, accounts::AccountRecord, change},
 };
 
-/// Who enrols.
+/// Who enrols, or asks for a code by text.
 #[derive(Debug)]
 pub enum Enroller<'e> {
     /// Somebody who is signed in.
@@ -68,7 +74,16 @@ impl Enroller<'_> {
     }
 
     /// The account as it is now, if they may still enrol.
-    pub(in crate::service) async fn account(&self, core: &Core) -> Result<(AccountRecord, Security), EnrolError> {
+    pub(super) async fn account(&self, core: &Core) -> Result<(AccountRecord, Security), EnrolError> {
+        match self {
+            Self::SigningIn(_, half) if !half.enrols => Err(EnrolError::TokenInvalid),
+            _ => self.waiting(core).await,
+        }
+    }
+
+    /// The account as it is now, if what they began still stands: the session, or a sign-in that waits, for an enrolment or
+    /// for a proof.
+    pub(super) async fn waiting(&self, core: &Core) -> Result<(AccountRecord, Security), EnrolError> {
         let found = find_verified(core, &self.key()).await?;
         match self {
             Self::SignedIn(caller) => found
@@ -76,10 +91,26 @@ impl Enroller<'_> {
                 .ok_or(EnrolError::Gone),
             Self::SigningIn(_, half) => found
                 .filter(|(_, security)| {
-                    let is_due = half.enrols && security.factors.totp.is_none();
+                    let is_due = half.enrols != security.factors.is_on();
                     is_due && security.epoch == half.epoch && security.status == AccountStatus::Active
                 })
                 .ok_or(EnrolError::TokenInvalid),
+        }
+    }
+
+    /// What a code by text that they ask for is good for.
+    pub(super) fn wanted(&self) -> CodeFor {
+        match self {
+            Self::SignedIn(caller) => CodeFor::Session(caller.session_id.clone()),
+            Self::SigningIn(_, half) => CodeFor::SignIn(half.expires_at),
+        }
+    }
+
+    /// The session that goes on when the factors change.
+    pub(super) fn kept_session(&self) -> Option<SessionId> {
+        match self {
+            Self::SignedIn(caller) => Some(caller.session_id.clone()),
+            Self::SigningIn(..) => None,
         }
     }
 

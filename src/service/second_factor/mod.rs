@@ -1,26 +1,30 @@
-//! The second factor: an authenticator app and its recovery codes.
+//! The second factor: an authenticator app, codes by text where the user type allows them, and recovery codes.
 //!
-//! [`enrol`] shows a secret, [`confirm`] turns it on by its first code and gives out recovery codes, [`due`] says at a sign-in
-//! whether one is due, [`verify`] is the second half of the sign-in, [`prove`] compares what is shown, [`recovery_codes`] and
-//! [`disable`] are what its owner may do with it.
+//! [`enrol`] shows a secret, [`confirm`] turns the app on by its first code and gives out recovery codes; [`text`] sends a
+//! code, [`confirm_text`] turns texts on by one. [`due`] says at a sign-in whether a factor is due, [`verify`] is the second
+//! half of the sign-in, [`prove`] compares what is shown, [`recovery_codes`] and [`disable`] are what its owner may do with
+//! it.
 //!
 //! Every proof goes through `prove::prove`: a try is charged in a write of its own before anything is compared, and what was
 //! right is used up in one conditional write.
 
 pub mod confirm;
+pub mod confirm_text;
 pub mod disable;
 pub mod due;
 pub mod enrol;
 pub mod prove;
 pub mod recovery_codes;
+pub mod text;
 pub mod verify;
 
 use crate::{
     crypto::record_mac::{Factors, Security},
     domain::{
-        audit::{AuditEvent, Outcome},
+        audit::{AuditEvent, Details, Outcome},
         ids::{AccountId, SessionId},
         message::MessageKind,
+        second_factor::SecondFactor,
     },
     service::{
         accounts::{hand_over, message, sign},
@@ -40,6 +44,8 @@ struct NewFactors {
     notice: MessageKind,
     /// What is noted.
     event: AuditEvent,
+    /// Of which factor.
+    factor: SecondFactor,
 }
 
 /// Replaces an account's factors in the write that ends its other sessions and queues the notice, together with what `also`
@@ -75,6 +81,8 @@ async fn replace_factors(
     };
     revoke::account_moved_on(core, key, &standing).await;
     hand_over(core, key, message_id);
-    core.note(&key.user_type, &key.id, new.event, Outcome::Success).await;
+    let details = Details::of_factor(new.factor);
+    core.note_with(&key.user_type, Some(&key.id), new.event, Outcome::Success, details)
+        .await;
     Ok(true)
 }

@@ -10,16 +10,19 @@ use crate::{
     domain::{
         account::AccountStatus,
         audit::{AuditEvent, Outcome},
+        challenge::CodeFor,
         code::TotpSecret,
         ids::AccountId,
         message::MessageKind,
-        second_factor::Proof,
+        second_factor::{Proof, RecoveryKey},
         token::TokenDigest,
     },
     service::{
         accounts::{ATTEMPTS, contended, find_verified, hand_over, message, open_keys, sign},
         core::Core,
         failure::Failure,
+        second_factor::text::SentText,
+        text_codes::note_came_back,
     },
     storage::{Change, Changed, Ref, accounts::AccountRecord, change},
 };
@@ -44,57 +47,64 @@ pub enum ProveError {
     Failure(#[from] Failure),
 }
 
-/// Charges a try, compares, and uses up what was right. `epoch` is what the account must still be at. Answers what was
-/// verified of the account then.
+/// Charges a try, compares, and uses up what was right. `epoch` is what the account must still be at, `wanted` what a code by
+/// text must have been asked for. Answers what was verified of the account then.
 pub(in crate::service) async fn prove(
     core: &Core,
     key: &Ref<AccountId>,
     epoch: u64,
     proof: &Proof,
+    wanted: &CodeFor,
 ) -> Result<Security, ProveError> {
     let (account, _) = at_epoch(core, key, epoch).await?;
-    charge(core, key, account).await?;
-    let proven = use_up(core, key, epoch, proof).await;
+    let wanted = matches!(proof, Proof::Text(_)).then_some(wanted);
+    let sent = charge(core, key, account, wanted).await?;
+    let proven = use_up(core, key, epoch, proof, sent.as_ref()).await;
     if matches!(proven, Err(ProveError::Refused)) {
-        let event = AuditEvent::SecondFactorRefused;
-        core.note(&key.user_type, &key.id, event, Outcome::Refused).await;
+        note_refused(core, key).await;
     }
     proven
 }
 
-/// Before anything is compared: of a thousand who guess at once, ten are compared.
-pub(in crate::service) async fn charge(
+/// Notes that what was shown was wrong, used before, or one too many.
+pub(super) async fn note_refused(core: &Core, key: &Ref<AccountId>) {
+    let event = AuditEvent::SecondFactorRefused;
+    core.note(&key.user_type, &key.id, event, Outcome::Refused).await;
+}
+
+/// Before anything is compared: of a thousand who guess at once, ten are compared. Answers the code by text that was asked
+/// for `wanted`, if one may still be tried: five of the ten are compared with it.
+pub(super) async fn charge(
     core: &Core,
     key: &Ref<AccountId>,
     mut as_read: AccountRecord,
-) -> Result<(), ProveError> {
+    wanted: Option<&CodeFor>,
+) -> Result<Option<SentText>, ProveError> {
     let now = core.clock.now();
     let charge = |account: &mut AccountRecord| {
         if account.sealed.is_none() {
-            return Change::Leave(None);
+            return Change::Leave(Err(None));
         }
         let codes = account.codes.get_or_insert_default();
-        if codes.charge(now) {
-            Change::Store(None)
-        } else {
-            Change::Leave(Some(codes.free_at().since(now)))
+        if !codes.charge(now) {
+            return Change::Leave(Err(Some(codes.free_at().since(now))));
         }
+        Change::Store(Ok(wanted.and_then(|wanted| SentText::charge(account, wanted, now))))
     };
     // Tried on what was read first: who has no try left must not queue for the record.
     let charged = match charge(&mut as_read) {
         Change::Store(_) => change(&*core.stores.accounts, key, charge)
             .await
             .map_err(Failure::from)?,
-        Change::Leave(retry_after) => Changed::Left(retry_after),
+        Change::Leave(refused) => Changed::Left(refused),
     };
-    match charged {
-        Changed::Stored(_) => Ok(()),
-        Changed::Left(Some(retry_after)) => {
-            let event = AuditEvent::SecondFactorRefused;
-            core.note(&key.user_type, &key.id, event, Outcome::Refused).await;
+    match charged.into_value() {
+        Some(Ok(sent)) => Ok(sent),
+        Some(Err(Some(retry_after))) => {
+            note_refused(core, key).await;
             Err(ProveError::TooManyTries { retry_after })
         }
-        Changed::Left(None) | Changed::Missing | Changed::Taken(_) => Err(ProveError::Gone),
+        Some(Err(None)) | None => Err(ProveError::Gone),
     }
 }
 
@@ -106,23 +116,42 @@ async fn at_epoch(core: &Core, key: &Ref<AccountId>, epoch: u64) -> Result<(Acco
         .ok_or(ProveError::Gone)
 }
 
-async fn use_up(core: &Core, key: &Ref<AccountId>, epoch: u64, proof: &Proof) -> Result<Security, ProveError> {
+async fn use_up(
+    core: &Core,
+    key: &Ref<AccountId>,
+    epoch: u64,
+    proof: &Proof,
+    sent: Option<&SentText>,
+) -> Result<Security, ProveError> {
     for _ in 0..ATTEMPTS {
-        let (_, security) = at_epoch(core, key, epoch).await?;
-        let secret = secret(core, key, &security).await?.ok_or(ProveError::Gone)?;
+        let (account, security) = at_epoch(core, key, epoch).await?;
+        if !security.factors.is_on() {
+            return Err(ProveError::Gone);
+        }
         let used = match proof {
             Proof::Totp(code) => {
+                let secret = secret(core, key, &security).await?.ok_or(ProveError::Refused)?;
                 let step = accepted_step(&secret, code, core.clock.now()).ok_or(ProveError::Refused)?;
                 use_step(core, key, &security, step).await?
             }
             Proof::Recovery(code) => {
-                let digest = recovery_digest(&secret, &key.user_type, &key.id, code);
+                let recovery_key = recovery_key(core, key, &security).await?.ok_or(ProveError::Gone)?;
+                let digest = recovery_digest(&recovery_key, &key.user_type, &key.id, code);
                 let left = security.factors.recovery.iter();
                 let left: Vec<_> = left.filter(|one| **one != digest).copied().collect();
                 if left.len() == security.factors.recovery.len() {
                     return Err(ProveError::Refused);
                 }
                 use_recovery_code(core, key, &security, left).await?
+            }
+            Proof::Text(code) => {
+                let sent = sent.filter(|sent| security.factors.texts && sent.is_met_by(core, key, code));
+                let sent = sent.ok_or(ProveError::Refused)?;
+                let used = use_text(core, key, &security, sent).await?;
+                if used == Some(true) {
+                    note_came_back(core, key, &account, sent.made_at).await;
+                }
+                used
             }
         };
         match used {
@@ -132,6 +161,25 @@ async fn use_up(core: &Core, key: &Ref<AccountId>, epoch: u64, proof: &Proof) ->
         }
     }
     Err(ProveError::Failure(contended()))
+}
+
+/// Whether nobody used it before; `None` where somebody changed the factors meanwhile.
+async fn use_text(
+    core: &Core,
+    key: &Ref<AccountId>,
+    security: &Security,
+    sent: &SentText,
+) -> Result<Option<bool>, ProveError> {
+    let used = change(&*core.stores.accounts, key, |account: &mut AccountRecord| {
+        if account.security().rev_sec() != security.rev_sec {
+            return Change::Leave(None);
+        }
+        if !sent.use_up(account) {
+            return Change::Leave(Some(false));
+        }
+        Change::Store(Some(true))
+    });
+    Ok(used.await.map_err(Failure::from)?.into_value().flatten())
 }
 
 /// Whether the step was new; `None` where somebody changed the factors meanwhile, so that they are compared again.
@@ -184,13 +232,24 @@ async fn use_recovery_code(
 }
 
 /// The secret of the account's authenticator app.
-pub(in crate::service) async fn secret(
+async fn secret(core: &Core, key: &Ref<AccountId>, security: &Security) -> Result<Option<TotpSecret>, Failure> {
+    let Some(sealed) = &security.factors.totp else {
+        return Ok(None);
+    };
+    let Some(keys) = open_keys(core, key).await? else {
+        return Ok(None);
+    };
+    Ok(Some(core.opened(key, keys.open(sealed)).await?))
+}
+
+/// What the account's recovery codes are keyed with.
+pub(super) async fn recovery_key(
     core: &Core,
     key: &Ref<AccountId>,
     security: &Security,
-) -> Result<Option<TotpSecret>, Failure> {
-    let Some(sealed) = &security.factors.totp else {
-        return Ok(None);
+) -> Result<Option<RecoveryKey>, Failure> {
+    let Some(sealed) = &security.factors.recovery_key else {
+        return Ok(secret(core, key, security).await?.as_ref().map(RecoveryKey::from));
     };
     let Some(keys) = open_keys(core, key).await? else {
         return Ok(None);

@@ -2,14 +2,14 @@
 
 use crate::{
     crypto::record_mac::Factors,
-    domain::{audit::AuditEvent, message::MessageKind, private::Private},
+    domain::{audit::AuditEvent, message::MessageKind, private::Private, second_factor::SecondFactor},
     service::{
         accounts::{ATTEMPTS, contended, find_verified},
         authenticate::Caller,
         core::Core,
         failure::Failure,
         fresh::is_fresh,
-        second_factor::{NewFactors, confirm::make_recovery_codes, prove::secret, replace_factors},
+        second_factor::{NewFactors, confirm::make_recovery_codes, prove::recovery_key, replace_factors},
         sessions::is_session_backed,
     },
 };
@@ -20,8 +20,8 @@ pub enum ChangeFactorsError {
     /// The sign-in is too old to change what proves who one is.
     #[error("the sign-in is too old")]
     StaleSignIn,
-    /// There is no second factor.
-    #[error("there is no second factor")]
+    /// There is no such second factor.
+    #[error("there is no such second factor")]
     NotEnabled,
     /// The user type wants one.
     #[error("accounts of this user type need a second factor")]
@@ -45,18 +45,19 @@ pub async fn replace_recovery_codes(core: &Core, caller: &Caller) -> Result<Vec<
         if !is_session_backed(caller, &security) {
             return Err(ChangeFactorsError::Gone);
         }
-        let Some(secret) = secret(core, &key, &security).await? else {
+        let Some(recovery_key) = recovery_key(core, &key, &security).await? else {
             return Err(ChangeFactorsError::NotEnabled);
         };
-        let (codes, recovery) = make_recovery_codes(core, &key, &secret);
+        let (codes, recovery) = make_recovery_codes(core, &key, &recovery_key);
         let new = NewFactors {
             factors: Factors {
-                totp: security.factors.totp.clone(),
                 recovery,
+                ..security.factors.clone()
             },
             kept_session: Some(caller.session_id.clone()),
             notice: MessageKind::RecoveryCodesReplaced,
             event: AuditEvent::RecoveryCodesReplaced,
+            factor: SecondFactor::RecoveryCode,
         };
         if replace_factors(core, &key, &security, new, |_| true).await? {
             return Ok(codes);

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::{
+    crypto::second_factor_token::FirstHalf,
     domain::{
         audit::{AuditEvent, Outcome},
+        challenge::CodeFor,
         device::Device,
         second_factor::Proof,
         user_type::UserType,
@@ -12,10 +14,7 @@ use crate::{
     service::{
         core::Core,
         failure::Failure,
-        second_factor::{
-            due::read_token,
-            prove::{ProveError, prove},
-        },
+        second_factor::prove::{ProveError, prove},
         sessions::{Beginning, Started, start},
     },
     storage::Ref,
@@ -52,22 +51,24 @@ impl From<ProveError> for VerifyError {
     }
 }
 
-/// Ends a sign-in that `token` began.
+/// Ends a sign-in that `half` began.
 pub async fn verify(
     core: &Core,
     user_type: &UserType,
-    token: &str,
+    half: FirstHalf,
     proof: &Proof,
     device: &Device,
 ) -> Result<Started, VerifyError> {
-    let half = read_token(core, user_type, token).filter(|half| !half.enrols);
-    let half = half.ok_or(VerifyError::TokenInvalid)?;
+    if half.enrols {
+        return Err(VerifyError::TokenInvalid);
+    }
     let key = Ref::new(user_type, half.account_id);
-    let security = prove(core, &key, half.epoch, proof).await?;
+    let wanted = CodeFor::SignIn(half.expires_at);
+    let security = prove(core, &key, half.epoch, proof, &wanted).await?;
     let beginning = Beginning {
         account: &key,
         security: &security,
-        methods: half.first.with_second(),
+        methods: half.first.with_second(proof.factor()),
         device,
         remember: half.remember,
     };

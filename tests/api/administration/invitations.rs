@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sealgate::domain::audit::AuditEvent;
 use serde_json::{Value, json};
 
@@ -15,6 +16,7 @@ cases! {
     whoever_registered_the_address_before_waits_in_vain
     what_is_taken_is_told
     a_registration_that_waits_gets_its_link_again
+    an_invitation_under_one_key_is_one_account
 }
 
 /// As an invitation takes it.
@@ -175,4 +177,47 @@ async fn a_registration_that_waits_gets_its_link_again(app: &TestApp, user_type:
     send(app, "POST", &of(user_type, &target, "/resend"), &admin, None)
         .await
         .expect_problem(409, "nothing_to_resend");
+}
+
+async fn an_invitation_under_one_key_is_one_account(app: &TestApp, user_type: &str) {
+    let (admin, colleague) = (administrator(app, user_type).await, administrator(app, user_type).await);
+    let (person, another) = (Person::new(), Person::new());
+    app.keep_secret(&person.email);
+    let path = format!("/{user_type}/admin/accounts");
+    let ask = async |by: &Administrator, key: &str, person: &Person| {
+        let call = app.post(&path).bearer(&by.pair.access).header("idempotency-key", key);
+        call.json(&body(person)).send().await
+    };
+    let answers = join_all((0..5).map(|_| ask(&admin, "one", &person))).await;
+    let mut ids = Vec::new();
+    for answer in answers {
+        match answer.status {
+            201 => ids.push(answer.member("id")),
+            _ => drop(answer.expect_problem(409, "request_in_progress")),
+        }
+    }
+    assert!(!ids.is_empty() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let again = ask(&admin, "one", &person).await.expect(201);
+    assert_eq!(
+        (again.member("id"), &again.json()["is_invited"]),
+        (ids[0].clone(), &json!(true))
+    );
+    ask(&admin, "one", &another)
+        .await
+        .expect_problem(422, "idempotency_key_reused");
+    // A key is its administrator's own.
+    ask(&colleague, "one", &person)
+        .await
+        .expect_problem(409, "address_taken");
+    // What was refused may come again, mended.
+    ask(&admin, "two", &person).await.expect_problem(409, "address_taken");
+    ask(&admin, "two", &another).await.expect(201);
+    assert_eq!(app.all_mails(&person.email).await.len(), 1);
+    // As it is now: nothing is left of one that was deleted since.
+    let account = invited(&again, &person, &admin);
+    send(app, "DELETE", &of(user_type, &account, ""), &admin, None)
+        .await
+        .expect(200);
+    let gone = ask(&admin, "one", &person).await.expect(201);
+    assert_eq!(gone.member("id"), ids[0]);
 }

@@ -148,7 +148,7 @@ async fn plant_factors(core: &Core, key: &Ref<sealgate::domain::ids::AccountId>)
         let before = security.rev_sec;
         security.factors = Factors {
             totp: Some(Sealed::from_envelope(vec![1; 64])),
-            recovery: Vec::new(),
+            ..Factors::default()
         };
         security.rev_sec += 1;
         let signed = mac.sign(&key.user_type, &key.id, security).expect("a key");

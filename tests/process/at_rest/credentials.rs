@@ -10,6 +10,7 @@ pub(super) async fn live(driver: &mut Driver, user_type: &str, ada: &Person) {
     credentials(driver, user_type, ada).await;
     email_sign_in::live(driver, user_type, ada).await;
     second_factor::live(driver, user_type, ada).await;
+    second_factor::text(driver, user_type, ada).await;
     sessions(driver, user_type, ada).await;
 }
 

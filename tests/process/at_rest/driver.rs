@@ -17,7 +17,7 @@ use crate::waiting::eventually;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Answers that are for their owner: everything else is searched.
-const FOR_THE_OWNER: [(&str, &str); 19] = [
+const FOR_THE_OWNER: [(&str, &str); 20] = [
     ("POST", "/login"),
     ("POST", "/login/email"),
     ("POST", "/login/email/verify"),
@@ -26,6 +26,7 @@ const FOR_THE_OWNER: [(&str, &str); 19] = [
     ("POST", "/reauthenticate"),
     ("POST", "/mfa/totp"),
     ("POST", "/mfa/totp/confirm"),
+    ("POST", "/mfa/sms/confirm"),
     ("POST", "/mfa/verify"),
     ("POST", "/mfa/recovery-codes"),
     ("GET", "/"),

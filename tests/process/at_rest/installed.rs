@@ -91,6 +91,7 @@ impl<'i> Installed<'i> {
             ("LOG_LEVEL", "trace"),
             ("AUDIT_STDOUT", "on"),
             ("EMAIL_SIGN_IN", "code,link"),
+            ("SMS_SECOND_FACTOR", "on"),
             ("TRUSTED_PROXIES", "127.0.0.1"),
             ("ATTRIBUTES_SCHEMA", schema.to_str().expect("plain")),
             ("SECURITY_CONTACT", "mailto:security@example.com"),

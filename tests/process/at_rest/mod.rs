@@ -131,6 +131,7 @@ fn outbox_kinds() -> BTreeSet<String> {
         "refresh_token_reused",
         "phone_code",
         "email_sign_in",
+        "second_factor_code",
         "invitation",
         "account_locked",
         "account_unlocked",

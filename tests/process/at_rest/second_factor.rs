@@ -1,4 +1,4 @@
-//! Of the same persons: an authenticator app, and its end.
+//! Of the same persons: an authenticator app and codes by text, and their end.
 
 use sealgate::domain::clock::{Clock as _, SystemClock};
 use serde_json::json;
@@ -70,6 +70,43 @@ pub(super) async fn live(driver: &mut Driver, user_type: &str, ada: &Person) {
     let other = json!({ "mfa_token": ada.other_email, "code": code });
     driver.post(device, &path, &other).await.expect(401);
     driver.bearer("DELETE", &totp, &access, None).await.expect(200);
+}
+
+/// Codes by text, from none to none, for somebody whose phone is verified.
+pub(super) async fn text(driver: &mut Driver, user_type: &str, ada: &Person) {
+    let (sms, confirm) = (format!("/{user_type}/mfa/sms"), format!("/{user_type}/mfa/sms/confirm"));
+    let (password, device) = (&ada.passwords[2], &ada.devices[0]);
+    let access = driver.login(user_type, &ada.other_email, password, device).await.access;
+    driver.bearer("DELETE", &sms, &access, None).await.expect(409);
+    let waiting = json!({ "mfa_token": ada.note });
+    driver.post(device, &sms, &waiting).await.expect(401);
+    driver.bearer("POST", &sms, &access, None).await.expect(202);
+    let code = driver.code(ada).await;
+    for (code, status) in [(ada.phone.as_str(), 422), (wrong(&code), 400), (code.as_str(), 200)] {
+        let body = json!({ "sms_code": code });
+        let answer = driver
+            .bearer("POST", &confirm, &access, Some(&body))
+            .await
+            .expect(status);
+        if status == 200 {
+            mark_all(driver, &answer.json());
+        }
+    }
+    let path = format!("/{user_type}/mfa/verify");
+    let form = [("username", &ada.other_email), ("password", password)];
+    let login = format!("/{user_type}/login");
+    let half = driver
+        .call("POST", &login, |request| device.speaks(request).form(&form))
+        .await
+        .expect(403);
+    let token = half.member("mfa_token");
+    driver.mark("token of a first half", &token);
+    let shown = json!({ "mfa_token": token, "sms_code": code });
+    driver.post(device, &path, &shown).await.expect(400);
+    let moved = json!({ "phone": ada.phone.replace("+49151", "+49152") });
+    let update = format!("/{user_type}/update");
+    driver.bearer("PUT", &update, &access, Some(&moved)).await.expect(409);
+    driver.bearer("DELETE", &sms, &access, None).await.expect(200);
 }
 
 fn wrong(code: &str) -> &'static str {
