@@ -68,10 +68,11 @@ async fn cut_in<S>(
         for at in 1.. {
             let world = World::new().await;
             let process = world.process();
-            let prepared = prepare(&world).await;
+            // Each is large, and all of them together too large for one future.
+            let prepared = Box::pin(prepare(&world)).await;
             let cut = Cut { at, when, then };
             process.faults.arm(cut);
-            act(&process, &prepared).await;
+            Box::pin(act(&process, &prepared)).await;
             let (done, has_fired) = process.faults.heal();
             if !has_fired {
                 assert_eq!(at, done.len() + 1, "every write was cut");
@@ -84,7 +85,7 @@ async fn cut_in<S>(
                 cut,
                 write: done[at - 1].clone(),
             };
-            recover(&world, &process, prepared, &after).await;
+            Box::pin(recover(&world, &process, prepared, &after)).await;
             world.close().await;
         }
     }
