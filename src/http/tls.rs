@@ -39,7 +39,7 @@ const HTTP_1: &[u8] = b"http/1.1";
 pub(in crate::http) const HANDSHAKE: u8 = 0x16;
 /// What is said to who speaks HTTP without TLS. No redirection: what was sent has been sent in the clear, and should show.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Content-Length: 34\r\n\r\nThis port speaks TLS: use https://\n";
+    Content-Length: 35\r\n\r\nThis port speaks TLS: use https://\n";
 /// Of that, what is still read, so that closing does not take the answer back.
 const READ_OF_IT: u64 = 64 * 1024;
 
