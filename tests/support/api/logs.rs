@@ -26,7 +26,8 @@ pub(super) fn collect() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let collecting = tracing_subscriber::fmt()
-            .with_env_filter("sealgate=trace,info")
+            // As the service's own log has it: spans for the export are in no line.
+            .with_env_filter("sealgate=trace,sealgate::traces=off,info")
             .with_ansi(false)
             .with_writer(|| Logged)
             .try_init();
