@@ -29,6 +29,9 @@ pub enum HealthCheckError {
     /// Something answers that does not speak TLS.
     #[error("no TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// The answer was none of TLS.
+    #[error("no TLS is spoken there; if that is meant, ask http://")]
+    Plain,
     /// Nobody answers.
     #[error("no answer: {0}")]
     Silent(#[from] io::Error),
@@ -65,7 +68,7 @@ pub fn ask(url: &str) -> Result<(), HealthCheckError> {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
     let head = if url.scheme() == "https" {
-        exchange(StreamOwned::new(unjudging(host)?, connection), &request)?
+        exchange(StreamOwned::new(unjudging(host)?, connection), &request).map_err(plain)?
     } else {
         exchange(connection, &request)?
     };
@@ -83,6 +86,14 @@ fn exchange(mut connection: impl io::Read + io::Write, request: &str) -> io::Res
     let mut head = Vec::new();
     connection.take(LONGEST_LINE).read_to_end(&mut head)?;
     Ok(head)
+}
+
+/// What is no TLS is read as damage.
+fn plain(error: io::Error) -> HealthCheckError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => HealthCheckError::Plain,
+        _ => error.into(),
+    }
 }
 
 /// TLS with whoever answers: it is told nothing, and asked for nothing but whether it is ready. The server's certificate
