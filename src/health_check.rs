@@ -10,7 +10,7 @@ use std::{
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    crypto::{self, CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use url::Url;
@@ -99,7 +99,7 @@ fn plain(error: io::Error) -> HealthCheckError {
 /// TLS with whoever answers: it is told nothing, and asked for nothing but whether it is ready. The server's certificate
 /// is not for the loopback address that it is asked at.
 fn unjudging(host: &str) -> Result<ClientConnection, HealthCheckError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()

@@ -13,8 +13,7 @@ use std::{
 };
 
 use rustls::{
-    Error, InconsistentKeys, ServerConfig,
-    crypto::aws_lc_rs,
+    Error, InconsistentKeys, ServerConfig, crypto,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
     server::ParsedCertificate,
     sign::CertifiedKey,
@@ -93,7 +92,7 @@ impl Certificate {
         let key = key(&read("TLS_KEY_FILE", &config.key)?)?;
         let own = chain.first().ok_or(TlsError::NoCertificate)?.clone();
         let (begins, ends) = validity(&own)?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(crypto::aws_lc_rs::default_provider());
         let pair = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::WrongKey,
             Error::InvalidCertificate(_) => TlsError::NoCertificate,

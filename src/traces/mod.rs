@@ -20,7 +20,7 @@ pub(crate) use self::export::{layer, start};
 use crate::domain::trace_context::TraceParent;
 
 /// The target of spans that are exported; of no other.
-pub const SPANS: &str = "sealgate::traces";
+pub const SPANS: &str = "sealgate::spans";
 
 /// The header that names the caller's span (W3C Trace Context).
 pub const TRACEPARENT: &str = "traceparent";

@@ -1,7 +1,7 @@
 //! Every change of a second factor, cut off at every write: nobody is locked out, and nobody who was told of a protection, or
 //! was not told that it is gone, is without it.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use sealgate::{
     domain::{
@@ -31,7 +31,7 @@ use sealgate::{
 use crate::{
     cuts::{every_cut, every_kill},
     process::Process,
-    second_factors::phone::{of_verified_phone, read_text, wait_for_texts},
+    second_factors::phone::{read_text, texted, wait_for_texts},
     world::World,
 };
 
@@ -56,7 +56,7 @@ impl App {
     /// Its code of now, in a step of its own.
     fn code(&self, world: &World) -> OtpCode {
         use sealgate::domain::clock::Clock as _;
-        world.clock.advance(std::time::Duration::from_secs(30));
+        world.clock.advance(Duration::from_secs(30));
         let now = u64::try_from(world.clock.now().as_secs()).expect("after 1970");
         OtpCode::parse(&self.0.generate(now).to_string()).expect("six digits")
     }
@@ -247,17 +247,6 @@ async fn the_recovery_codes_before_are_good_until_others_are() {
         },
     )
     .await;
-}
-
-/// A member with a verified phone, to which a code went.
-async fn texted(world: &World) -> (TokenPair, OtpCode) {
-    let pair = of_verified_phone(world, member(world).await).await;
-    let who = caller(&world.sound, &pair).await;
-    send_text(&world.sound.core, &Enroller::SignedIn(&who), "198.51.100.7")
-        .await
-        .expect("sent");
-    let code = read_text(world).await;
-    (pair, code)
 }
 
 /// A member who has codes by text turned on, and their recovery codes.

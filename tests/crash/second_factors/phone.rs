@@ -6,15 +6,16 @@ use sealgate::{
     domain::{code::OtpCode, phone::Phone},
     service::{
         phone_codes::{send_code, verify_code},
+        second_factor::{enrol::Enroller, text::send_text},
         sessions::TokenPair,
     },
 };
 
-use super::caller;
+use super::{caller, member};
 use crate::world::World;
 
 /// The same member, with a verified phone.
-pub(super) async fn of_verified_phone(world: &World, pair: TokenPair) -> TokenPair {
+async fn of_verified_phone(world: &World, pair: TokenPair) -> TokenPair {
     let core = &world.sound.core;
     let who = caller(&world.sound, &pair).await;
     let phone = Phone::parse("+4915120000001", None).expect("a number");
@@ -24,6 +25,19 @@ pub(super) async fn of_verified_phone(world: &World, pair: TokenPair) -> TokenPa
     let who = caller(&world.sound, &pair).await;
     verify_code(core, &who, &sent.challenge, &code).await.expect("verified");
     pair
+}
+
+/// A member with a verified phone, to which a code went.
+pub(super) async fn texted(world: &World) -> (TokenPair, OtpCode) {
+    let pair = of_verified_phone(world, member(world).await).await;
+    let who = caller(&world.sound, &pair).await;
+    // Of two texts of one moment nobody could say which is the newest.
+    world.clock.advance(Duration::from_secs(1));
+    send_text(&world.sound.core, &Enroller::SignedIn(&who), "198.51.100.7")
+        .await
+        .expect("sent");
+    let code = read_text(world).await;
+    (pair, code)
 }
 
 /// Delivers what is under way, and reads the newest text.

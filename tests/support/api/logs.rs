@@ -27,7 +27,7 @@ pub(super) fn collect() {
     ONCE.call_once(|| {
         let collecting = tracing_subscriber::fmt()
             // As the service's own log has it: spans for the export are in no line.
-            .with_env_filter("sealgate=trace,sealgate::traces=off,info")
+            .with_env_filter("sealgate=trace,sealgate::spans=off,info")
             .with_ansi(false)
             .with_writer(|| Logged)
             .try_init();
