@@ -250,6 +250,8 @@ pub struct AdminUpdate {
 impl Dto for AdminUpdate {
     type Schema = AdminUpdateSchema;
     const TAKES_FORM: bool = true;
+    /// Without one nothing changes.
+    const IS_REQUIRED: bool = false;
 
     fn read(fields: &mut Fields, population: &Population) -> Option<Self> {
         let role = required_if_there(fields, "role", str::parse::<Role>);
